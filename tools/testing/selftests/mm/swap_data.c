@@ -1,0 +1,1504 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Swap, by content: anonymous and shared memory that was paged out is what it
+ * was, whoever looks at it and whatever was done to it in between; and what is
+ * unmapped gives its swap back.
+ *
+ * Each test makes a swap area, by default on a new zram device, uses it before
+ * any other, and swaps it off at the end; nothing may then be left in it.
+ * Memory is filled with pages of known keys (cswap_util.h) and pushed out by
+ * MADV_PAGEOUT, so that a test needs no shortage of memory. The last test makes
+ * one: several processes in a memory cgroup that is too small for them change
+ * their memory at random while caches are dropped and memory is compacted.
+ *
+ * The operations of a process in the random test follow from the seed. They
+ * can be had again with the same seed, sizes and number of operations.
+ */
+#include "cswap_util.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+
+#define MANY		80	/* sharers: more than a byte of the swap map counts */
+#define MAX_WRITERS	16
+#define NR_REGIONS	3
+
+static struct {
+	char *algorithms;
+	const char *device;
+	unsigned long mib;
+	unsigned long seconds;
+	unsigned long ops;
+	unsigned int writers;
+	__u64 seed;
+} opt = {
+	.mib = 16,
+	.seconds = 4,
+	.writers = 4,
+	.seed = 1,
+};
+
+static __u64 seed;
+static pid_t main_pid;
+
+/* ---- the swap area ---- */
+
+static struct {
+	char node[PATH_MAX];
+	int zram;		/* its number, or -1 */
+	bool on;
+	long long free_before;	/* SwapFree with nothing in it, kB */
+} area = { .zram = -1 };
+
+static long long swap_free_kb(void)
+{
+	return file_field("/proc/meminfo", "SwapFree");
+}
+
+/* Pages that free slots may be short of: those that CPUs keep to themselves. */
+static unsigned long slot_slack(void)
+{
+	return sysconf(_SC_NPROCESSORS_ONLN) * 2 * 64;
+}
+
+static unsigned long data_pages(void)
+{
+	return (opt.mib << 20) / page_size();
+}
+
+static bool area_start(const char *algorithm)
+{
+	unsigned long long pages = data_pages() * 4;
+	char text[32];
+	int err = 0, fd;
+
+	if (opt.device) {
+		snprintf(area.node, sizeof(area.node), "%s", opt.device);
+		fd = open(area.node, O_RDONLY);
+		if (fd < 0 || ioctl(fd, BLKGETSIZE64, &pages))
+			err = errno;
+		if (fd >= 0)
+			close(fd);
+		pages /= page_size();
+		if (!err && pages < data_pages() * 2)
+			err = ENOSPC;
+		if (err) {
+			fail("%s: %s", area.node, strerror(err));
+			return false;
+		}
+	} else {
+		area.zram = zram_hot_add();
+		if (area.zram < 0) {
+			fail("hot_add: %s", strerror(-area.zram));
+			return false;
+		}
+		snprintf(area.node, sizeof(area.node), "/dev/zram%d", area.zram);
+		snprintf(text, sizeof(text), "%llu", pages * page_size());
+		if (zram_write(area.zram, "comp_algorithm", algorithm) ||
+		    zram_write(area.zram, "disksize", text)) {
+			fail("%s: cannot be set up with %s", area.node, algorithm);
+			return false;
+		}
+	}
+	err = swap_start(area.node, pages < UINT_MAX ? pages : UINT_MAX);
+	if (err) {
+		fail("swapon %s: %s", area.node, strerror(-err));
+		return false;
+	}
+	area.on = true;
+	area.free_before = swap_free_kb();
+	return true;
+}
+
+/* What zram holds when nothing is swapped: the page of the signature. */
+static bool zram_is_empty(void)
+{
+	unsigned long long stat[2], held;
+	char text[128], *line;
+
+	held = zram_mm(area.zram, MM_ORIG_DATA_SIZE) / page_size();
+	if (held <= 1)
+		return true;
+	/* A free slot that somebody had locked at the moment is not told to zram. */
+	if (zram_read(area.zram, "debug_stat", text, sizeof(text)) >= 0) {
+		line = strchr(text, '\n');
+		if (line && sscanf(line, "%llu %llu", &stat[0], &stat[1]) == 2 &&
+		    held <= 1 + stat[1])
+			return true;
+	}
+	fail("%s holds %llu pages after swapoff", area.node, held);
+	return false;
+}
+
+static bool area_swapoff(void)
+{
+	if (swapoff(area.node)) {
+		fail("swapoff %s: %s", area.node, strerror(errno));
+		return false;
+	}
+	area.on = false;
+	return area.zram < 0 || zram_is_empty();
+}
+
+/* Everything that used the area must be gone, or swapoff brings it back. */
+static bool area_stop(void)
+{
+	bool good = true;
+	int err;
+
+	if (area.on)
+		good = area_swapoff();
+	if (area.zram >= 0) {
+		err = zram_hot_remove(area.zram);
+		if (err) {
+			fail("hot_remove %d: %s", area.zram, strerror(-err));
+			good = false;
+		}
+	}
+	area.zram = -1;
+	return good;
+}
+
+/* ---- memory ---- */
+
+struct memory {
+	char *base;
+	unsigned long pages;
+	__u64 *key;
+	int fd;			/* of shared memory, else -1 */
+};
+
+static char *page_at(struct memory *m, unsigned long nr)
+{
+	return m->base + nr * page_size();
+}
+
+/*
+ * Map memory aligned to @align pages with something inaccessible on both sides,
+ * so that it never is part of a larger mapping.
+ */
+static char *map_apart(unsigned long pages, unsigned long align, int fd)
+{
+	unsigned long bytes = pages * page_size(), step = align * page_size();
+	char *all, *base;
+
+	all = mmap(NULL, bytes + 3 * step, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (all == MAP_FAILED)
+		return NULL;
+	base = (char *)(((unsigned long)all + 2 * step - 1) / step * step);
+	base = mmap(base, bytes, PROT_READ | PROT_WRITE,
+		    MAP_FIXED | (fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED), fd, 0);
+	return base == MAP_FAILED ? NULL : base;
+}
+
+static bool memory_get(struct memory *m, unsigned long pages, unsigned long align, bool shared)
+{
+	m->pages = pages;
+	m->fd = -1;
+	m->base = NULL;
+	m->key = calloc(pages, sizeof(*m->key));
+	if (shared) {
+		m->fd = memfd_create("swap_data", 0);
+		if (m->fd < 0 || ftruncate(m->fd, pages * page_size()))
+			goto bad;
+	}
+	if (m->key)
+		m->base = map_apart(pages, align, m->fd);
+	if (m->base)
+		return true;
+bad:
+	fail("no memory for %lu pages: %s", pages, strerror(errno));
+	return false;
+}
+
+static void memory_put(struct memory *m)
+{
+	if (m->base)
+		munmap(m->base, m->pages * page_size());
+	if (m->fd >= 0)
+		close(m->fd);
+	free(m->key);
+	memset(m, 0, sizeof(*m));
+	m->fd = -1;
+}
+
+/* Write the page, with a new key. */
+static void renew(struct memory *m, unsigned long nr)
+{
+	m->key[nr] = rnd(&seed);
+	page_fill(page_at(m, nr), m->key[nr]);
+}
+
+static void renew_all(struct memory *m)
+{
+	unsigned long i;
+
+	for (i = 0; i < m->pages; i++)
+		renew(m, i);
+}
+
+static bool range_intact(struct memory *m, unsigned long first, unsigned long nr, const char *when)
+{
+	bool good = true;
+
+	for (; nr; nr--, first++)
+		good &= page_is(page_at(m, first), m->key[first], when, first);
+	return good;
+}
+
+static bool intact(struct memory *m, const char *when)
+{
+	return range_intact(m, 0, m->pages, when);
+}
+
+/* Sum of a line of smaps over the mappings in the range, in kB; -1 without smaps. */
+static long smaps_kb(const char *from, unsigned long bytes, const char *name)
+{
+	unsigned long start, end, at = (unsigned long)from;
+	size_t len = strlen(name);
+	bool inside = false;
+	char line[512];
+	long sum = 0;
+	FILE *f = fopen("/proc/self/smaps", "r");
+
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+			inside = start >= at && end <= at + bytes;
+		else if (inside && !strncmp(line, name, len) && line[len] == ':')
+			sum += strtol(line + len + 1, NULL, 10);
+	}
+	fclose(f);
+	return sum;
+}
+
+static unsigned long swapped(struct memory *m)
+{
+	return smaps_kb(m->base, m->pages * page_size(), "Swap") / (page_size() / 1024);
+}
+
+/*
+ * Page all of it out. Reclaim may leave a page for many good reasons, so this
+ * is tried for a while and contented with nearly all. Zeros need not be swapped
+ * at all: when a huge page is split, the shared zero page takes their place.
+ */
+static bool page_out(struct memory *m)
+{
+	unsigned long enough = 0, i;
+	double end = now() + 20;
+
+	for (i = 0; i < m->pages; i++)
+		enough += page_kind(m->key[i]) != PAGE_ZERO;
+	enough -= enough / 20;
+	do {
+		if (madvise(m->base, m->pages * page_size(), MADV_PAGEOUT)) {
+			fail("MADV_PAGEOUT: %s", strerror(errno));
+			return false;
+		}
+		if (swapped(m) >= enough)
+			return true;
+		nap_ms(20);
+	} while (now() < end);
+	fail("only %lu of %lu pages are swapped", swapped(m), m->pages);
+	return false;
+}
+
+/* Is the area empty but for what CPUs keep to themselves? */
+static bool swap_comes_back(const char *when)
+{
+	long long slack = slot_slack() * page_size() / 1024;
+	double end = now() + 10;
+
+	while (swap_free_kb() + slack < area.free_before) {
+		if (now() > end) {
+			fail("%s: SwapFree is %lld kB, was %lld", when, swap_free_kb(),
+			     area.free_before);
+			return false;
+		}
+		nap_ms(50);
+	}
+	if (area.zram >= 0 && !zram_mm_falls_to(area.zram, MM_ORIG_DATA_SIZE,
+						(1 + slot_slack()) * page_size())) {
+		fail("%s: %s still holds %llu pages", when, area.node,
+		     zram_mm(area.zram, MM_ORIG_DATA_SIZE) / page_size());
+		return false;
+	}
+	return true;
+}
+
+/* ---- processes that wait for each other ---- */
+
+/* Returns like fork(); a child dies with its parent. */
+static pid_t fork_child(void)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	else if (pid < 0)
+		fail("fork: %s", strerror(errno));
+	return pid;
+}
+
+static bool exited_well(pid_t pid)
+{
+	int status;
+
+	if (pid < 0)
+		return false;
+	if (waitpid(pid, &status, 0) != pid) {
+		fail("waitpid: %s", strerror(errno));
+		return false;
+	}
+	if (status)
+		fail("a child failed: %s %d", WIFSIGNALED(status) ? "signal" : "exit status",
+		     WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	return !status;
+}
+
+/* A pipe as a gate: everybody waits until the one writer closes it. */
+struct gate {
+	int fd[2];
+};
+
+static void gate_make(struct gate *g)
+{
+	if (pipe(g->fd))
+		ksft_exit_fail_perror("pipe");
+}
+
+static void gate_wait(struct gate *g)
+{
+	char c;
+
+	close(g->fd[1]);
+	while (read(g->fd[0], &c, 1) < 0 && errno == EINTR)
+		;
+	close(g->fd[0]);
+}
+
+static void gate_open(struct gate *g)
+{
+	close(g->fd[0]);
+	close(g->fd[1]);
+}
+
+/* ---- tests ---- */
+
+static struct memory mem, shm;
+
+static int round_trips(void)
+{
+	unsigned long i;
+
+	if (!memory_get(&mem, data_pages(), 1, false))
+		return KSFT_FAIL;
+	renew_all(&mem);
+	if (!page_out(&mem))
+		return KSFT_FAIL;
+	if (area.zram >= 0 &&
+	    zram_mm(area.zram, MM_ORIG_DATA_SIZE) < mem.pages / 2 * page_size())
+		return fail("%lu pages are swapped, but %s holds %llu", swapped(&mem), area.node,
+			    zram_mm(area.zram, MM_ORIG_DATA_SIZE) / page_size());
+	if (!intact(&mem, "first time"))
+		return KSFT_FAIL;
+	/* Not written since: old copies in swap may serve. */
+	if (!page_out(&mem) || !intact(&mem, "second time, unchanged"))
+		return KSFT_FAIL;
+	for (i = 0; i < mem.pages; i += 2)
+		renew(&mem, i);
+	if (!page_out(&mem) || !intact(&mem, "third time, half of it new"))
+		return KSFT_FAIL;
+	/* New content for pages that are out. */
+	if (!page_out(&mem))
+		return KSFT_FAIL;
+	for (i = 0; i < mem.pages / 4; i++)
+		renew(&mem, rnd_below(&seed, mem.pages));
+	return intact(&mem, "written while out") ? KSFT_PASS : KSFT_FAIL;
+}
+
+/* One of two: change every third page, look, page out what can be, look again. */
+static bool go_own_way(unsigned int which)
+{
+	unsigned long i;
+
+	seed += which * 0x1234567ULL;
+	for (i = which; i < mem.pages; i += 3)
+		renew(&mem, i);
+	if (!intact(&mem, which ? "child" : "parent"))
+		return false;
+	madvise(mem.base, mem.pages * page_size(), MADV_PAGEOUT);
+	for (i = which; i < mem.pages; i += 3)
+		if (!rnd_below(&seed, 4))
+			renew(&mem, i);
+	return intact(&mem, which ? "child, again" : "parent, again");
+}
+
+static int fork_copies(void)
+{
+	struct gate gate;
+	pid_t pid;
+	bool good;
+
+	if (!memory_get(&mem, data_pages() / 2, 1, false))
+		return KSFT_FAIL;
+	renew_all(&mem);
+	if (!page_out(&mem))
+		return KSFT_FAIL;
+	/* Both read what is out, then each its own writes and the other's not. */
+	pid = fork_child();
+	if (!pid)
+		_exit(!(intact(&mem, "child, at first") && go_own_way(1)));
+	good = intact(&mem, "parent, at first") && go_own_way(0);
+	if (!exited_well(pid) || !good)
+		return KSFT_FAIL;
+
+	/* Parent writes first; the child, and a child of it, see what was at the fork. */
+	if (!page_out(&mem))
+		return KSFT_FAIL;
+	gate_make(&gate);
+	pid = fork_child();
+	if (!pid) {
+		gate_wait(&gate);
+		pid = fork_child();
+		if (!pid)
+			_exit(!go_own_way(2));
+		good = intact(&mem, "child, after its parent wrote");
+		_exit(!(exited_well(pid) && good && go_own_way(1)));
+	}
+	renew_all(&mem);
+	gate_open(&gate);
+	good = page_out(&mem) && intact(&mem, "parent, all new");
+	return exited_well(pid) && good ? KSFT_PASS : KSFT_FAIL;
+}
+
+static int many_sharers(void)
+{
+	struct gate gate;
+	unsigned int i, nr;
+	pid_t pid[MANY];
+	bool good = true;
+
+	if (!memory_get(&mem, 128, 1, false))
+		return KSFT_FAIL;
+	renew_all(&mem);
+	if (!page_out(&mem))
+		return KSFT_FAIL;
+	gate_make(&gate);
+	for (nr = 0; nr < MANY; nr++) {
+		pid[nr] = fork_child();
+		if (pid[nr] < 0)
+			break;
+		if (!pid[nr]) {
+			gate_wait(&gate);
+			good = intact(&mem, "one of many");
+			renew(&mem, nr % mem.pages);
+			_exit(!(good && intact(&mem, "one of many, changed")));
+		}
+	}
+	/* The parent's share goes first; the others still have theirs. */
+	munmap(mem.base, mem.pages * page_size());
+	mem.base = NULL;
+	gate_open(&gate);
+	for (i = 0; i < nr; i++)
+		good &= exited_well(pid[i]);
+	if (!good || nr < MANY)
+		return KSFT_FAIL;
+	return swap_comes_back("after all sharers") ? KSFT_PASS : KSFT_FAIL;
+}
+
+static int freed_on_unmap(void)
+{
+	unsigned long half;
+	pid_t pid;
+
+	if (!memory_get(&mem, data_pages(), 1, false))
+		return KSFT_FAIL;
+	renew_all(&mem);
+	if (!page_out(&mem))
+		return KSFT_FAIL;
+	if (swap_free_kb() > area.free_before - (long long)(opt.mib << 10) * 8 / 10)
+		return fail("SwapFree does not count what is swapped: %lld kB, was %lld",
+			    swap_free_kb(), area.free_before);
+	/* A part, by itself. */
+	half = mem.pages / 2;
+	munmap(page_at(&mem, half), (mem.pages - half) * page_size());
+	mem.pages = half;
+	if (!intact(&mem, "the half that is left") || !page_out(&mem))
+		return KSFT_FAIL;
+	memory_put(&mem);
+	if (!swap_comes_back("after munmap"))
+		return KSFT_FAIL;
+
+	pid = fork_child();
+	if (!pid) {
+		if (!memory_get(&mem, data_pages(), 1, false))
+			_exit(1);
+		renew_all(&mem);
+		_exit(!page_out(&mem));
+	}
+	if (!exited_well(pid))
+		return KSFT_FAIL;
+	if (!swap_comes_back("after exit"))
+		return KSFT_FAIL;
+	/* Swapping off also empties what CPUs keep; it looks for itself. */
+	return area_swapoff() ? KSFT_PASS : KSFT_FAIL;
+}
+
+static bool is_zero(const char *page)
+{
+	return !*page && !memcmp(page, page + 1, page_size() - 1);
+}
+
+/*
+ * After MADV_FREE a page is what it was until, at any moment, it is zero; also
+ * while it is compared. So a copy is compared, and if that is not the old page,
+ * the page itself must be zero by now. *@zero says which of both it is.
+ */
+static bool old_or_zero(const char *page, __u64 key, bool *zero)
+{
+	static char *copy;
+
+	if (!copy)
+		copy = malloc(page_size());
+	memcpy(copy, page, page_size());
+	*zero = memcmp(copy, page_of(key), page_size());
+	return !*zero || is_zero(page);
+}
+
+static int dropped_contents(void)
+{
+	unsigned long i, n, at;
+	bool zero;
+
+	if (!memory_get(&mem, data_pages() / 2, 1, false))
+		return KSFT_FAIL;
+	renew_all(&mem);
+	if (!page_out(&mem))
+		return KSFT_FAIL;
+	for (i = 0; i < mem.pages / 16; i++) {
+		n = 1 + rnd_below(&seed, 12);
+		at = rnd_below(&seed, mem.pages - n);
+		if (madvise(page_at(&mem, at), n * page_size(), MADV_DONTNEED))
+			return fail("MADV_DONTNEED: %s", strerror(errno));
+		memset(mem.key + at, 0, n * sizeof(*mem.key));
+	}
+	if (!intact(&mem, "after MADV_DONTNEED"))
+		return KSFT_FAIL;
+
+	/* The first half comes back in before it is freed, the second is out. */
+	renew_all(&mem);
+	if (!page_out(&mem) || !range_intact(&mem, 0, mem.pages / 2, "brought in"))
+		return KSFT_FAIL;
+	if (madvise(mem.base, mem.pages * page_size(), MADV_FREE))
+		return fail("MADV_FREE: %s", strerror(errno));
+	for (i = 0; i < mem.pages; i += 3)
+		renew(&mem, i);
+	madvise(mem.base, mem.pages * page_size(), MADV_PAGEOUT);
+	for (i = 0; i < mem.pages; i++) {
+		if (i % 3 && !old_or_zero(page_at(&mem, i), mem.key[i], &zero))
+			return fail("freed page %lu is neither old nor zero", i);
+		if (!(i % 3) && !range_intact(&mem, i, 1, "written after MADV_FREE"))
+			return KSFT_FAIL;
+	}
+	return KSFT_PASS;
+}
+
+static int moved_ranges(void)
+{
+	unsigned long half, quarter, i;
+	char *to, *old;
+
+	if (!memory_get(&mem, data_pages() / 2, 1, false))
+		return KSFT_FAIL;
+	half = mem.pages / 2;
+	quarter = mem.pages / 4;
+	renew_all(&mem);
+	if (!page_out(&mem))
+		return KSFT_FAIL;
+
+	/* All of it to another place. */
+	to = map_apart(mem.pages, 1, -1);
+	if (!to || mremap(mem.base, mem.pages * page_size(), mem.pages * page_size(),
+			  MREMAP_MAYMOVE | MREMAP_FIXED, to) != to)
+		return fail("mremap: %s", strerror(errno));
+	mem.base = to;
+	if (swapped(&mem) < half)
+		return fail("moving brought %lu pages in", mem.pages - swapped(&mem));
+	if (!intact(&mem, "moved"))
+		return KSFT_FAIL;
+
+	/* One quarter over another; where it was becomes empty. */
+	if (!page_out(&mem))
+		return KSFT_FAIL;
+	to = page_at(&mem, half);
+	old = page_at(&mem, quarter);
+	if (mremap(old, quarter * page_size(), quarter * page_size(),
+		   MREMAP_MAYMOVE | MREMAP_FIXED, to) != to ||
+	    mmap(old, quarter * page_size(), PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != old)
+		return fail("mremap of a part: %s", strerror(errno));
+	memcpy(mem.key + half, mem.key + quarter, quarter * sizeof(*mem.key));
+	memset(mem.key + quarter, 0, quarter * sizeof(*mem.key));
+	if (!intact(&mem, "partly moved"))
+		return KSFT_FAIL;
+
+	/* Shrunk while out, and grown again: the new end is zero. */
+	for (i = 0; i < mem.pages; i += 2)
+		renew(&mem, i);
+	madvise(mem.base, mem.pages * page_size(), MADV_PAGEOUT);
+	old = page_at(&mem, half + quarter);
+	i = mem.pages - half - quarter;
+	if (mremap(old, i * page_size(), page_size(), 0) != old ||
+	    mremap(old, page_size(), i * page_size(), 0) != old)
+		return fail("mremap to another size: %s", strerror(errno));
+	memset(mem.key + half + quarter + 1, 0, (i - 1) * sizeof(*mem.key));
+	return intact(&mem, "shrunk and grown") ? KSFT_PASS : KSFT_FAIL;
+}
+
+/*
+ * The keys of what is shared lie in shared memory, too: each process renews
+ * pages and the next one looks. Only one has the pages mapped at a time, since
+ * MADV_PAGEOUT leaves alone what others map.
+ */
+static bool take_turn(unsigned int turn)
+{
+	unsigned long i;
+
+	if (!intact(&shm, "shared, from the one before"))
+		return false;
+	seed += turn;
+	for (i = turn % 3; i < shm.pages; i += 3)
+		renew(&shm, i);
+	return page_out(&shm);
+}
+
+static int shared_memory(void)
+{
+	unsigned long hole, len;
+	unsigned int turn;
+	__u64 *keys;
+	pid_t pid;
+	int ret = KSFT_FAIL;
+
+	if (!memory_get(&shm, data_pages() / 2, 1, true))
+		return KSFT_FAIL;
+	len = shm.pages * sizeof(*keys);
+	keys = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (keys == MAP_FAILED)
+		return fail("mmap: %s", strerror(errno));
+	free(shm.key);
+	shm.key = keys;
+
+	renew_all(&shm);
+	if (!page_out(&shm))
+		goto out;
+	for (turn = 1; turn <= 4; turn++) {
+		pid = fork_child();
+		if (!pid)
+			_exit(!take_turn(turn));
+		if (!exited_well(pid) || !take_turn(turn + 1))
+			goto out;
+	}
+	/* Both at once. */
+	pid = fork_child();
+	if (!pid)
+		_exit(!intact(&shm, "shared, child"));
+	if (!intact(&shm, "shared, parent") || !exited_well(pid))
+		goto out;
+	/* A hole in what is out reads as zeros and frees its swap. */
+	if (!page_out(&shm))
+		goto out;
+	hole = shm.pages / 3;
+	if (fallocate(shm.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, hole * page_size(),
+		      hole * page_size())) {
+		fail("fallocate: %s", strerror(errno));
+		goto out;
+	}
+	memset(shm.key + hole, 0, hole * sizeof(*shm.key));
+	if (!intact(&shm, "shared, with a hole"))
+		goto out;
+	/* Zeros that nobody wrote are not swapped but forgotten. */
+	madvise(shm.base, shm.pages * page_size(), MADV_PAGEOUT);
+	if (!intact(&shm, "shared, with a hole, again"))
+		goto out;
+	madvise(shm.base, shm.pages * page_size(), MADV_PAGEOUT);
+	munmap(shm.base, shm.pages * page_size());
+	close(shm.fd);
+	shm.base = NULL;
+	shm.fd = -1;
+	if (swap_comes_back("after the last user of shared memory"))
+		ret = KSFT_PASS;
+out:
+	munmap(keys, len);
+	shm.key = NULL;
+	return ret;
+}
+
+/* ---- huge pages ---- */
+
+#define THP_ENABLED "/sys/kernel/mm/transparent_hugepage/enabled"
+
+static char thp_was[16];
+
+static unsigned long huge_pages_of(void)
+{
+	char text[32];
+	int len = file_read("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", text,
+			    sizeof(text));
+
+	return len < 0 ? 0 : strtoul(text, NULL, 10) / page_size();
+}
+
+/* Allow huge pages where they are asked for; false if there are none. */
+static bool thp_allow(void)
+{
+	char text[128];
+
+	if (file_read(THP_ENABLED, text, sizeof(text)) < 0)
+		return false;
+	if (list_has(text, "never", true)) {
+		snprintf(thp_was, sizeof(thp_was), "never");
+		return !file_write(THP_ENABLED, "madvise");
+	}
+	return true;
+}
+
+static void thp_restore(void)
+{
+	if (*thp_was)
+		file_write(THP_ENABLED, thp_was);
+	*thp_was = '\0';
+}
+
+static int huge_pages(void)
+{
+	unsigned long huge = huge_pages_of(), i, got;
+
+	if (!huge || !thp_allow())
+		return skip("the kernel is built without transparent huge pages");
+	if (data_pages() < huge)
+		return skip("a huge page has more than %lu MiB", opt.mib);
+	if (!memory_get(&mem, data_pages() / huge * huge, huge, false))
+		return KSFT_FAIL;
+	if (madvise(mem.base, mem.pages * page_size(), MADV_HUGEPAGE))
+		return skip("MADV_HUGEPAGE: %s", strerror(errno));
+	renew_all(&mem);
+	got = smaps_kb(mem.base, mem.pages * page_size(), "AnonHugePages");
+	ksft_print_msg("%lu kB of %lu are huge pages\n", got, mem.pages * page_size() / 1024);
+	if (!got)
+		return skip("memory is too fragmented for a huge page");
+	if (!page_out(&mem) || !intact(&mem, "huge"))
+		return KSFT_FAIL;
+	renew_all(&mem);
+	if (!page_out(&mem))
+		return KSFT_FAIL;
+	/* Out of the middle of each. */
+	for (i = 0; i + huge <= mem.pages; i += huge) {
+		if (madvise(page_at(&mem, i + huge / 4), huge / 4 * page_size(), MADV_DONTNEED))
+			return fail("MADV_DONTNEED: %s", strerror(errno));
+		memset(mem.key + i + huge / 4, 0, huge / 4 * sizeof(*mem.key));
+		renew(&mem, i + huge / 3);
+	}
+	return intact(&mem, "huge, partly dropped") ? KSFT_PASS : KSFT_FAIL;
+}
+
+/* ---- swapoff ---- */
+
+static int swapoff_returns_all(void)
+{
+	struct gate gate;
+	pid_t pid[3];
+	unsigned int i;
+	bool good = true;
+
+	if (!memory_get(&mem, data_pages() / 2, 1, false) ||
+	    !memory_get(&shm, data_pages() / 4, 1, true))
+		return KSFT_FAIL;
+	renew_all(&mem);
+	renew_all(&shm);
+	if (!page_out(&shm) || !page_out(&mem))
+		return KSFT_FAIL;
+	gate_make(&gate);
+	for (i = 0; i < ARRAY_SIZE(pid); i++) {
+		pid[i] = fork_child();
+		if (!pid[i]) {
+			gate_wait(&gate);
+			_exit(!(intact(&mem, "child, after swapoff") &&
+				intact(&shm, "child, shared, after swapoff")));
+		}
+	}
+	if (!swapped(&mem) || !swapped(&shm))
+		good = fail("nothing is out before swapoff") == KSFT_PASS;
+	good &= area_swapoff();
+	gate_open(&gate);
+	good &= intact(&mem, "after swapoff") && intact(&shm, "shared, after swapoff");
+	for (i = 0; i < ARRAY_SIZE(pid); i++)
+		good &= exited_well(pid[i]);
+	return good ? KSFT_PASS : KSFT_FAIL;
+}
+
+/* ---- random operations under pressure ---- */
+
+/* Counted by all processes. */
+static struct tally {
+	unsigned long ops;
+	unsigned long checked;
+	unsigned long forks;
+} *tally;
+
+struct region {
+	struct memory m;
+	bool *loose;	/* MADV_FREE: the page is as it was, or zero from now on */
+	bool shared;
+};
+
+static struct region region[NR_REGIONS];
+static __u64 dice;
+static pid_t reader = -1;
+
+static bool regions_get(unsigned long pages)
+{
+	unsigned long huge = huge_pages_of(), align, i;
+	struct region *r;
+
+	for (i = 0; i < NR_REGIONS; i++) {
+		r = &region[i];
+		/* The second is made of huge pages if it is large enough for any. */
+		align = i == 1 && huge && pages >= huge ? huge : 1;
+		r->shared = i == 2;
+		if (!memory_get(&r->m, pages / align * align, align, r->shared))
+			return false;
+		if (align > 1)
+			madvise(r->m.base, r->m.pages * page_size(), MADV_HUGEPAGE);
+		r->loose = calloc(r->m.pages, sizeof(*r->loose));
+		/* What is known about pages must not come out of swap itself. */
+		if (!r->loose || mlock(r->loose, r->m.pages * sizeof(*r->loose)) ||
+		    mlock(r->m.key, r->m.pages * sizeof(*r->m.key))) {
+			fail("no memory for keys: %s", strerror(errno));
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool look(struct region *r, unsigned long first, unsigned long nr, const char *when)
+{
+	bool good = true, zero;
+
+	__atomic_add_fetch(&tally->checked, nr, __ATOMIC_RELAXED);
+	for (; nr; nr--, first++) {
+		if (!r->loose[first]) {
+			good &= range_intact(&r->m, first, 1, when);
+		} else if (!old_or_zero(page_at(&r->m, first), r->m.key[first], &zero)) {
+			fail("%s: freed page %lu is neither old nor zero", when, first);
+			good = false;
+		} else if (zero) {
+			/* And will stay so. */
+			r->loose[first] = false;
+			r->m.key[first] = 0;
+		}
+	}
+	return good;
+}
+
+static void write_new(struct region *r, unsigned long nr)
+{
+	r->m.key[nr] = rnd(&dice);
+	r->loose[nr] = false;
+	page_fill(page_at(&r->m, nr), r->m.key[nr]);
+}
+
+static void now_zero(struct region *r, unsigned long first, unsigned long nr)
+{
+	memset(r->m.key + first, 0, nr * sizeof(*r->m.key));
+	memset(r->loose + first, 0, nr * sizeof(*r->loose));
+}
+
+static bool complain(const char *what)
+{
+	fail("%s: %s", what, strerror(errno));
+	return false;
+}
+
+/* A child that reads, writes its own copies, reads those and goes. */
+static bool reader_lives(void)
+{
+	struct region *r;
+	unsigned long i, at;
+
+	for (i = 0; i < 64; i++) {
+		/* Of shared memory it cannot know what the parent does meanwhile. */
+		r = &region[rnd_below(&dice, NR_REGIONS - 1)];
+		at = rnd_below(&dice, r->m.pages);
+		if (i % 4 == 3)
+			write_new(r, at);
+		if (!look(r, at, 1, "random, forked"))
+			return false;
+	}
+	return true;
+}
+
+static bool reader_ends(void)
+{
+	pid_t pid = reader;
+
+	reader = -1;
+	return pid < 0 || exited_well(pid);
+}
+
+static bool reader_start(void)
+{
+	if (!reader_ends())
+		return false;
+	reader = fork();
+	if (!reader) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(!reader_lives());
+	}
+	/* Next to the limit of the cgroup a fork may well be refused. */
+	if (reader < 0)
+		return errno == ENOMEM || errno == EAGAIN || complain("fork");
+	rnd(&dice);
+	__atomic_add_fetch(&tally->forks, 1, __ATOMIC_RELAXED);
+	return true;
+}
+
+static bool drop(struct region *r, unsigned long at, unsigned long n)
+{
+	char *p = page_at(&r->m, at);
+
+	if (r->shared) {
+		/* First only from the page tables, which changes nothing. */
+		if (madvise(p, n * page_size(), MADV_DONTNEED))
+			return complain("MADV_DONTNEED");
+		if (!look(r, at, n, "random, dropped from page tables"))
+			return false;
+		if (madvise(p, n * page_size(), MADV_REMOVE))
+			return complain("MADV_REMOVE");
+	} else if (madvise(p, n * page_size(), MADV_DONTNEED)) {
+		return complain("MADV_DONTNEED");
+	}
+	now_zero(r, at, n);
+	return true;
+}
+
+static bool map_anew(struct region *r, unsigned long at, unsigned long n)
+{
+	int flags = r->shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
+	unsigned long len = n * page_size(), offset = r->shared ? at * page_size() : 0;
+	char *p = page_at(&r->m, at);
+
+	if (munmap(p, len) ||
+	    mmap(p, len, PROT_READ | PROT_WRITE, flags | MAP_FIXED, r->m.fd, offset) != p)
+		return complain("mmap");
+	/* Shared memory is still there. */
+	if (!r->shared)
+		now_zero(r, at, n);
+	return true;
+}
+
+/* Move some pages over others. What they were becomes empty. */
+static bool move(struct region *r, unsigned long at, unsigned long n)
+{
+	unsigned long to = rnd_below(&dice, r->m.pages - n + 1);
+
+	if (r->shared || (to < at + n && at < to + n))
+		return true;
+	if (mremap(page_at(&r->m, at), n * page_size(), n * page_size(),
+		   MREMAP_MAYMOVE | MREMAP_FIXED, page_at(&r->m, to)) == MAP_FAILED) {
+		/* Not one mapping any more; the target may be gone already. */
+		if (errno != EFAULT)
+			return complain("mremap");
+		return map_anew(r, to, n);
+	}
+	memcpy(r->m.key + to, r->m.key + at, n * sizeof(*r->m.key));
+	memcpy(r->loose + to, r->loose + at, n * sizeof(*r->loose));
+	return map_anew(r, at, n);
+}
+
+static bool lock_and_look(struct region *r, unsigned long at, unsigned long n)
+{
+	char *p = page_at(&r->m, at);
+	bool good;
+
+	if (mlock(p, n * page_size())) {
+		if (errno != ENOMEM && errno != EAGAIN)
+			return complain("mlock");
+		return !munlock(p, n * page_size()) || complain("munlock");
+	}
+	good = look(r, at, n, "random, locked");
+	madvise(p, n * page_size(), MADV_PAGEOUT);
+	write_new(r, at);
+	good &= look(r, at, n, "random, locked and written");
+	return (!munlock(p, n * page_size()) || complain("munlock")) && good;
+}
+
+static bool protect_and_look(struct region *r, unsigned long at, unsigned long n)
+{
+	char *p = page_at(&r->m, at);
+	size_t len = n * page_size();
+
+	if (mprotect(p, len, PROT_READ))
+		return complain("mprotect");
+	if (!look(r, at, n, "random, read-only"))
+		return false;
+	if (mprotect(p, len, PROT_NONE))
+		return complain("mprotect");
+	madvise(p, len, MADV_PAGEOUT);
+	if (mprotect(p, len, PROT_READ | PROT_WRITE))
+		return complain("mprotect");
+	return look(r, at, n, "random, unprotected again");
+}
+
+static bool let_go(struct region *r, unsigned long at, unsigned long n)
+{
+	if (r->shared)
+		return true;
+	/*
+	 * 6.12 frees such a page for a forked process as well, if it was read in
+	 * from a device like zram and not written since: neither the page nor a
+	 * page table says dirty then, and who else maps it is not asked.
+	 */
+	if (!reader_ends())
+		return false;
+	if (madvise(page_at(&r->m, at), n * page_size(), MADV_FREE))
+		return complain("MADV_FREE");
+	memset(r->loose + at, 1, n * sizeof(*r->loose));
+	return true;
+}
+
+static bool one_operation(void)
+{
+	struct region *r = &region[rnd_below(&dice, NR_REGIONS)];
+	unsigned long n, at, most, i;
+	char *p;
+
+	/* Mostly short ranges, now and then one of hundreds of pages. */
+	most = rnd_below(&dice, 16) ? 16 : 512;
+	n = 1 + rnd_below(&dice, most < r->m.pages / 2 ? most : r->m.pages / 2);
+	at = rnd_below(&dice, r->m.pages - n + 1);
+	p = page_at(&r->m, at);
+
+	switch (rnd_below(&dice, 32)) {
+	case 0 ... 7:
+		return look(r, at, n, "random");
+	case 8 ... 11:
+		madvise(p, n * page_size(), MADV_PAGEOUT);
+		return true;
+	case 12:
+		madvise(p, n * page_size(), MADV_WILLNEED);
+		return true;
+	case 13:
+		madvise(p, n * page_size(), MADV_COLD);
+		return true;
+	case 14:
+		return drop(r, at, n);
+	case 15:
+		return map_anew(r, at, n);
+	case 16 ... 17:
+		return move(r, at, n);
+	case 18:
+		return lock_and_look(r, at, n < 32 ? n : 32);
+	case 19:
+		return protect_and_look(r, at, n);
+	case 20:
+		return let_go(r, at, n);
+	case 21:
+		return reader_start();
+	default:	/* a third of all */
+		for (i = 0; i < n; i++)
+			write_new(r, at + i);
+		return true;
+	}
+}
+
+static bool writer_lives(unsigned int nr, unsigned long pages)
+{
+	double end = now() + opt.seconds;
+	unsigned long i, ops = 0;
+	bool good = true;
+
+	dice = opt.seed << 8 | nr;
+	if (!regions_get(pages))
+		return false;
+	for (i = 0; i < NR_REGIONS * pages; i++)
+		if (i / NR_REGIONS < region[i % NR_REGIONS].m.pages)
+			write_new(&region[i % NR_REGIONS], i / NR_REGIONS);
+	while (good && (opt.ops ? ops < opt.ops : now() < end)) {
+		good = one_operation();
+		ops++;
+	}
+	__atomic_add_fetch(&tally->ops, ops, __ATOMIC_RELAXED);
+	if (!good)
+		fail("writer %u stops at operation %lu", nr, ops);
+	for (i = 0; i < NR_REGIONS; i++)
+		good &= look(&region[i], 0, region[i].m.pages, "random, at the end");
+	return reader_ends() && good;
+}
+
+/* Caches dropped and memory compacted, until it is killed. */
+static void stir(void)
+{
+	unsigned int i;
+
+	for (i = 0;; i++) {
+		file_write("/proc/sys/vm/compact_memory", "1");
+		if (area.zram >= 0)
+			zram_write(area.zram, "compact", "1");
+		if (!(i % 4))
+			file_write("/proc/sys/vm/drop_caches", i % 8 ? "2" : "3");
+		nap_ms(50);
+	}
+}
+
+/* ---- a memory cgroup ---- */
+
+static char cgroup_root[PATH_MAX / 2], cgroup[PATH_MAX];
+static bool cgroup_mounted;
+
+static long long cgroup_events(const char *name)
+{
+	char path[PATH_MAX + 64];
+
+	snprintf(path, sizeof(path), "%s/memory.events", cgroup);
+	return file_field(path, name);
+}
+
+static bool cgroup_set(const char *file, const char *text)
+{
+	char path[PATH_MAX + 64];
+
+	snprintf(path, sizeof(path), "%s/%s", cgroup, file);
+	return !file_write(path, text);
+}
+
+static void cgroup_remove(void)
+{
+	double end = now() + 5;
+
+	if (*cgroup)
+		while (rmdir(cgroup) && errno == EBUSY && now() < end)
+			nap_ms(50);
+	*cgroup = '\0';
+	if (cgroup_mounted) {
+		umount2(cgroup_root, MNT_DETACH);
+		rmdir(cgroup_root);
+	}
+	cgroup_mounted = false;
+}
+
+static bool cgroup_find(void)
+{
+	char line[1024], type[64];
+	bool found = false;
+	FILE *f = fopen("/proc/self/mounts", "r");
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = sscanf(line, "%*s %2000s %63s", cgroup_root, type) == 2 &&
+			!strcmp(type, "cgroup2");
+	if (f)
+		fclose(f);
+	if (found)
+		return true;
+	snprintf(cgroup_root, sizeof(cgroup_root), "/tmp/swap_data.XXXXXX");
+	if (!mkdtemp(cgroup_root))
+		return false;
+	cgroup_mounted = !mount("none", cgroup_root, "cgroup2", 0, NULL);
+	if (!cgroup_mounted)
+		rmdir(cgroup_root);
+	return cgroup_mounted;
+}
+
+/* A cgroup that holds a part of @bytes only; false if this machine has none. */
+static bool cgroup_make(unsigned long bytes)
+{
+	char text[64];
+
+	if (!cgroup_find())
+		return false;
+	snprintf(cgroup, sizeof(cgroup), "%s", cgroup_root);
+	if (!cgroup_set("cgroup.subtree_control", "+memory")) {
+		*cgroup = '\0';
+		cgroup_remove();
+		return false;
+	}
+	snprintf(cgroup, sizeof(cgroup), "%s/swap_data.%d", cgroup_root, getpid());
+	if (mkdir(cgroup, 0755)) {
+		*cgroup = '\0';
+		cgroup_remove();
+		return false;
+	}
+	/* Besides the data, each process needs some memory for itself. */
+	snprintf(text, sizeof(text), "%lu", bytes / 2 + (opt.writers << 19));
+	if (cgroup_set("memory.high", text)) {
+		snprintf(text, sizeof(text), "%lu", bytes / 8 * 5 + (opt.writers << 20));
+		if (cgroup_set("memory.max", text))
+			return true;
+	}
+	cgroup_remove();
+	return false;
+}
+
+static long long swap_outs(void)
+{
+	static const char * const counter[] = { "pswpout", "zswpout", "swpout_zero" };
+	long long sum = 0, n;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(counter); i++) {
+		n = file_field("/proc/vmstat", counter[i]);
+		sum += n > 0 ? n : 0;
+	}
+	return sum;
+}
+
+static int random_operations(void)
+{
+	unsigned long pages = data_pages() / opt.writers / NR_REGIONS;
+	bool good = true, limited;
+	pid_t pid[MAX_WRITERS], stirrer;
+	long long outs = swap_outs();
+	unsigned int i;
+
+	if (pages < 16)
+		return skip("--mib is too small for %u processes", opt.writers);
+	tally = mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (tally == MAP_FAILED)
+		return fail("mmap: %s", strerror(errno));
+	thp_allow();
+	limited = cgroup_make(opt.mib << 20);
+	if (!limited)
+		ksft_print_msg("no memory cgroup v2: only MADV_PAGEOUT makes pressure\n");
+	stirrer = fork_child();
+	if (!stirrer)
+		stir();
+	for (i = 0; i < opt.writers; i++) {
+		pid[i] = fork_child();
+		if (!pid[i]) {
+			if (limited && !cgroup_set("cgroup.procs", "0"))
+				_exit(!complain("cgroup.procs"));
+			_exit(!writer_lives(i, pages));
+		}
+	}
+	for (i = 0; i < opt.writers; i++)
+		good &= exited_well(pid[i]);
+	if (stirrer > 0) {
+		kill(stirrer, SIGKILL);
+		waitpid(stirrer, NULL, 0);
+	}
+	outs = swap_outs() - outs;
+	ksft_print_msg("%lu operations, %lu forks, %lu pages compared, %lld swapped out\n",
+		       tally->ops, tally->forks, tally->checked, outs);
+	if (limited)
+		ksft_print_msg("memory cgroup: high %lld times, max %lld times, %lld killed\n",
+			       cgroup_events("high"), cgroup_events("max"),
+			       cgroup_events("oom_kill"));
+	if (outs < (long long)data_pages() / 8 || (limited && cgroup_events("high") < 1))
+		good = fail("there was no pressure") == KSFT_PASS;
+	munmap(tally, page_size());
+	cgroup_remove();
+	if (good)
+		good = swap_comes_back("after all processes");
+	return good ? KSFT_PASS : KSFT_FAIL;
+}
+
+/* ---- the list of tests ---- */
+
+static const struct test {
+	const char *name;
+	int (*run)(void);
+} tests[] = {
+	{ "pages come back from swap as they were", round_trips },
+	{ "forked processes keep their own copies of swapped pages", fork_copies },
+	{ "a page swapped once serves many processes", many_sharers },
+	{ "munmap and exit give back all swap", freed_on_unmap },
+	{ "dropped pages are zero or old and never anything else", dropped_contents },
+	{ "swapped pages move with mremap", moved_ranges },
+	{ "swapped shared memory is the same for all its users", shared_memory },
+	{ "huge pages come back from swap as they were", huge_pages },
+	{ "swapoff brings back every byte", swapoff_returns_all },
+	{ "random operations under pressure keep every byte", random_operations },
+};
+
+static void clean_up(void)
+{
+	memory_put(&mem);
+	memory_put(&shm);
+	thp_restore();
+	cgroup_remove();
+}
+
+static void stop(void)
+{
+	if (getpid() != main_pid)
+		return;
+	clean_up();
+	area_stop();
+}
+
+static void killed(int sig)
+{
+	stop();
+	_exit(128 + sig);
+}
+
+static void run(const struct test *test, const char *algorithm, bool available)
+{
+	double start = now();
+	char name[160];
+	int result;
+
+	snprintf(name, sizeof(name), "%s: %s", algorithm, test->name);
+	seed = opt.seed;
+	if (!available)
+		result = skip("zram is built without %s", algorithm);
+	else
+		result = area_start(algorithm) ? test->run() : KSFT_FAIL;
+	clean_up();
+	if (!area_stop())
+		result = KSFT_FAIL;
+	report(result, name);
+	ksft_print_msg("%.1f s\n", now() - start);
+}
+
+static void print_usage(const char *self)
+{
+	printf("usage: %s [options]\n"
+	       "  -a, --algorithms LIST  zram compressors, with commas (default lzo-rle,lz4,zstd)\n"
+	       "  -d, --device DEVICE    swap to this block device and not to zram;\n"
+	       "                         WHAT IS ON IT IS LOST; at least twice --mib\n"
+	       "  -m, --mib N            memory to swap (default %lu)\n"
+	       "  -p, --processes N      of the random test (default %u, at most %u)\n"
+	       "  -t, --time SECONDS     of the random test (default %lu)\n"
+	       "  -n, --ops N            end it after so many operations of each process,\n"
+	       "                         not after a time\n"
+	       "  -r, --random           the random test only\n"
+	       "  -s, --seed N           of all random numbers (default %llu)\n"
+	       "  -X, --wrong N          test of the test: expect something wrong in the Nth page\n"
+	       "                         a process compares, so that the run must fail\n"
+	       "  -h, --help             this\n",
+	       self, opt.mib, opt.writers, MAX_WRITERS, opt.seconds, opt.seed);
+}
+
+static bool random_only;
+
+static void parse(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "algorithms", required_argument, NULL, 'a' },
+		{ "device", required_argument, NULL, 'd' },
+		{ "mib", required_argument, NULL, 'm' },
+		{ "processes", required_argument, NULL, 'p' },
+		{ "time", required_argument, NULL, 't' },
+		{ "ops", required_argument, NULL, 'n' },
+		{ "random", no_argument, NULL, 'r' },
+		{ "seed", required_argument, NULL, 's' },
+		{ "wrong", required_argument, NULL, 'X' },
+		{ "help", no_argument, NULL, 'h' },
+		{ }
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "a:d:m:p:t:n:rs:X:h", options, NULL)) != -1) {
+		switch (c) {
+		case 'a':
+			opt.algorithms = optarg;
+			break;
+		case 'd':
+			opt.device = optarg;
+			break;
+		case 'm':
+			opt.mib = strtoul(optarg, NULL, 0);
+			break;
+		case 'p':
+			opt.writers = strtoul(optarg, NULL, 0);
+			break;
+		case 't':
+			opt.seconds = strtoul(optarg, NULL, 0);
+			break;
+		case 'n':
+			opt.ops = strtoul(optarg, NULL, 0);
+			break;
+		case 'r':
+			random_only = true;
+			break;
+		case 's':
+			opt.seed = strtoull(optarg, NULL, 0);
+			break;
+		case 'X':
+			wrong_after = strtol(optarg, NULL, 0);
+			break;
+		case 'h':
+			print_usage(argv[0]);
+			exit(0);
+		default:
+			print_usage(argv[0]);
+			exit(2);
+		}
+	}
+	if (optind != argc || opt.mib < 4 || opt.mib > 65536 || !opt.writers ||
+	    opt.writers > MAX_WRITERS) {
+		fprintf(stderr, "%s: bad arguments, see --help\n", argv[0]);
+		exit(2);
+	}
+}
+
+static void find_compressors(char *list, size_t size)
+{
+	int id = zram_hot_add();
+
+	if (id < 0)
+		ksft_exit_fail_msg("hot_add: %s\n", strerror(-id));
+	zram_read(id, "comp_algorithm", list, size);
+	zram_hot_remove(id);
+}
+
+int main(int argc, char **argv)
+{
+	char usual[] = "lzo-rle,lz4,zstd", compressors[512] = "", *algorithm[16];
+	unsigned int nr = 0, first, i, j;
+	char *word;
+
+	parse(argc, argv);
+	mem.fd = -1;
+	shm.fd = -1;
+	ksft_print_header();
+	if (geteuid())
+		ksft_exit_skip("needs root\n");
+	if (access("/proc/swaps", F_OK))
+		ksft_exit_skip("the kernel is built without swap\n");
+	if (smaps_kb(NULL, 0, "Swap") < 0)
+		ksft_exit_skip("the kernel has no /proc/self/smaps to see what is swapped\n");
+	if (!opt.device && access("/sys/class/zram-control/hot_add", F_OK))
+		ksft_exit_skip("the kernel has no zram, and no --device is given\n");
+	main_pid = getpid();
+	atexit(stop);
+	signal(SIGINT, killed);
+	signal(SIGTERM, killed);
+
+	if (opt.device) {
+		algorithm[nr++] = strrchr(opt.device, '/') ? strrchr(opt.device, '/') + 1 :
+				  (char *)opt.device;
+	} else {
+		find_compressors(compressors, sizeof(compressors));
+		for (word = strtok(opt.algorithms ? : usual, ",");
+		     word && nr < ARRAY_SIZE(algorithm); word = strtok(NULL, ","))
+			algorithm[nr++] = word;
+	}
+	if (!nr)
+		ksft_exit_fail_msg("no compressor is named\n");
+
+	ksft_print_msg("seed %llu, %lu MiB, %u processes\n", opt.seed, opt.mib, opt.writers);
+	first = random_only ? ARRAY_SIZE(tests) - 1 : 0;
+	ksft_set_plan(nr * (ARRAY_SIZE(tests) - first));
+	for (i = 0; i < nr; i++)
+		for (j = first; j < ARRAY_SIZE(tests); j++)
+			run(&tests[j], algorithm[i],
+			    opt.device || list_has(compressors, algorithm[i], false));
+	ksft_finished();
+}
