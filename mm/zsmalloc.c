@@ -561,7 +561,7 @@ static void page_set_owner(struct page *page, struct zspage *z, unsigned int p)
 {
 	set_page_private(page, (unsigned long)z);
 	page->index = p;
-	__SetPageZsmalloc(page);
+	__folio_set_zsmalloc(page_folio(page));
 	__SetPageMovable(page, &zs_movable_ops);
 	inc_zone_page_state(page, NR_ZSPAGES);
 }
@@ -570,7 +570,7 @@ static void page_clear_owner(struct page *page)
 {
 	dec_zone_page_state(page, NR_ZSPAGES);
 	__ClearPageMovable(page);
-	__ClearPageZsmalloc(page);
+	__folio_clear_zsmalloc(page_folio(page));
 	page->index = 0;
 	set_page_private(page, 0);
 }
