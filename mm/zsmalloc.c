@@ -1300,10 +1300,10 @@ void zs_free(struct zs_pool *pool, unsigned long handle)
 	store->slots &= ~BIT_ULL(slot);
 	bin->objects--;
 	zspage_vacate(store, slot_pages(bin->class, slot), &pages, false);
-	/* Else malloc would look in vain at one such zspage after the other. */
-	if (slots_on_pages(bin->class, store->slots, store->present))
+	if (!(slot_pages(bin->class, slot) & ~store->present))
 		store->present &= ~ZSPAGE_CRAMPED;
-	else
+	else if (!slots_on_pages(bin->class, store->slots, store->present))
+		/* Else malloc would look in vain at one such after the other. */
 		store->present |= ZSPAGE_CRAMPED;
 
 	if (unlikely(z != store && !z->handles)) {
