@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# For the jobs: swap on a fresh zram device.
+
+# zram_on COMPRESSOR: sets $id, the number of the device.
+zram_on() {
+	id=$(cat /sys/class/zram-control/hot_add) &&
+	echo "$1" > "/sys/block/zram$id/comp_algorithm" &&
+	echo 512M > "/sys/block/zram$id/disksize" &&
+	mkswap "/dev/zram$id" >/dev/null &&
+	swapon "/dev/zram$id"
+}
+
+zram_off() {
+	swapoff "/dev/zram$id"
+	echo "$id" > /sys/class/zram-control/hot_remove
+}
