@@ -1698,8 +1698,10 @@ static void bin_compact(struct zs_bin *bin, struct zs_compact_control *cc)
 		for (left = bin->nr[l]; left && (z = bin_first(bin, l)); left--) {
 			to = bin_merge_target(bin, z);
 			gain = to ? bin_merge(z, to, &cc->spare, &cc->dead) : 0;
-			if (!gain)
-				list_move_tail(&z->list, &bin->lists[l]);
+			/* What has just become fuller is to be no source next. */
+			if (gain)
+				z = to;
+			list_move_tail(&z->list, &bin->lists[zspage_list(z)]);
 			if (!bin_compact_next(bin, cc, gain))
 				goto out;
 		}
