@@ -103,6 +103,7 @@
  * @slots: slots of a zspage
  * @pages: pages of a zspage with all slots in use
  * @index: place in zs_classes
+ * @third: a third of the slots
  * @touching: for each page, the slots that lie on it
  */
 struct size_class {
@@ -110,6 +111,7 @@ struct size_class {
 	u8 slots;
 	u8 pages;
 	u8 index;
+	u8 third;
 	u64 touching[ZS_MAX_PAGES];
 };
 
@@ -381,6 +383,7 @@ static void __init zs_init_classes(void)
 			class->index = zs_nr_classes++;
 			class->slots = slots;
 			class->pages = pages;
+			class->third = DIV_ROUND_UP(slots, 3);
 		}
 		class->size = size;
 		zs_class_of_step[step - 1] = class->index;
@@ -461,6 +464,7 @@ static unsigned int lowest_absent(const struct size_class *class, u16 present)
 static enum zs_list zspage_list(const struct zspage *z)
 {
 	const struct size_class *class = z->bin->class;
+	unsigned int used;
 
 	if (zspage_is_stub(z))
 		return ZS_STUB;
@@ -470,7 +474,10 @@ static enum zs_list zspage_list(const struct zspage *z)
 		return ZS_FULL;
 	if (z->present & ZSPAGE_CRAMPED)
 		return ZS_GROW;
-	return ZS_ROOM_0 - hweight64(z->slots) * 3 / class->slots;
+	used = hweight64(z->slots);
+	if (used >= 2 * class->third)
+		return ZS_ROOM_67;
+	return used >= class->third ? ZS_ROOM_33 : ZS_ROOM_0;
 }
 
 #ifdef CONFIG_ZSMALLOC_STAT
