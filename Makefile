@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Builds, boots and tests the series; "make help" tells. The work is done in harness/.
 
-export STOCK KERNEL NODES MUTATE
+export STOCK KERNEL NODES MUTATE FORCE
 
 help:
 	@echo 'make run         build the patched kernel, boot it in QEMU, swap real data out and in'
@@ -15,9 +15,13 @@ help:
 	@echo 'make stock       the unpatched one: build/stock-x86_64/arch/x86/boot/bzImage of build/stock-src'
 	@echo 'make uml         the patched one for User Mode Linux: build/um/linux'
 	@echo 'make export      edits made in build/linux into this repository'
+	@echo 'make apply       the series into your own tree KERNEL=dir; FORCE=1: of a 6.12.y not tested'
+	@echo 'make revert      KERNEL=dir as it was before; FORCE=1: edits made since are lost'
+	@echo 'make stable-diff what KERNEL=dir has changed in the files that the series replaces'
 	@echo 'make clean       remove build/'
 	@echo
-	@echo 'KERNEL=dir       your own 6.12.y tree in place of the package linux-source-6.12'
+	@echo 'KERNEL=dir       for all others: your own 6.12.y tree in place of the package'
+	@echo '                 linux-source-6.12; it is copied, not changed'
 
 run:
 	@harness/run
@@ -28,10 +32,10 @@ check:
 check-full:
 	@harness/check full
 
-kernel: apply
+kernel: tree
 	@harness/build x86_64
 
-uml: apply
+uml: tree
 	@harness/build um
 
 stock:
@@ -44,9 +48,18 @@ shell: kernel
 	@harness/initramfs
 	@harness/qemu -i -d build/corpus.img x86_64 shell
 
-apply:
+tree:
 	@harness/deps
 	@harness/tree apply
+
+apply:
+	@harness/tree install
+
+revert:
+	@harness/tree revert
+
+stable-diff:
+	@harness/tree diff
 
 export:
 	@harness/tree export
@@ -54,4 +67,4 @@ export:
 clean:
 	rm -rf build
 
-.PHONY: help run check check-full kernel uml stock shell apply export clean
+.PHONY: help run check check-full kernel uml stock shell tree apply revert stable-diff export clean
