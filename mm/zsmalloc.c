@@ -103,7 +103,7 @@
  * @slots: slots of a zspage
  * @pages: pages of a zspage with all slots in use
  * @index: place in zs_classes
- * @third: a third of the slots
+ * @third: a third of the slots, rounded up
  * @touching: for each page, the slots that lie on it
  */
 struct size_class {
