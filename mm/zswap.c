@@ -1,0 +1,1502 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * zswap - compressed swap in memory, before a swap device
+ *
+ * Swap-out offers each folio to zswap_store(). What compresses stays in
+ * memory, in zsmalloc, and is written to its slot on the device only when
+ * there is too much of it or when it has not been wanted for long.
+ *
+ * Layout
+ * ------
+ * A page is a struct zswap_entry, found by its swap slot in an xarray; there
+ * is one for each SWAP_ADDRESS_SPACE_PAGES slots of a device, so that CPUs
+ * seldom share an xa_lock. The entry names the object in zsmalloc, the pool
+ * and the obj_cgroup that pays. A large folio has an entry for each page, or
+ * none: its pages are stored all or not at all, and it is never split.
+ *
+ * A pool is one compressor with its zsmalloc pool. New pages go to
+ * zswap_current. A pool that was replaced stays until its last page is gone,
+ * and is taken back into use if its compressor is chosen again.
+ *
+ * All entries are on one list_lru, by the memcg that pays and by node, oldest
+ * first. The walk gives each entry a second chance before it writes it back.
+ *
+ * Who owns a slot
+ * ---------------
+ * An entry is added, read, replaced or erased only by the owner of its slot:
+ * whoever has the locked folio of this slot in the swap cache, has set
+ * SWAP_HAS_CACHE for a read that skips the swap cache, or frees the slot after
+ * its last use. There is one at a time, so what an owner finds in the tree
+ * does not go away. The LRU walk owns nothing: see zswap_writeback_entry().
+ *
+ * Locks, in order
+ * ---------------
+ *	zswap_setup_lock	Parameters, making and replacing pools.
+ *	folio lock		See above.
+ *	zswap_codec.lock	The request and the buffer of one CPU. Held while
+ *				a compressor sleeps, and while zsmalloc's locks
+ *				are taken. Reclaim takes it, so nothing that
+ *				may reclaim is allocated under it.
+ *	xa_lock of a tree, list_lru's lock, zswap_shrink_lock
+ *				Innermost, and never two of them.
+ * zswap_invalidate_range() may be called under a spinlock, but not from an
+ * interrupt.
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <crypto/acompress.h>
+#include <kunit/static_stub.h>
+#include <linux/atomic.h>
+#include <linux/blkdev.h>
+#include <linux/cpuhotplug.h>
+#include <linux/crypto.h>
+#include <linux/debugfs.h>
+#include <linux/highmem.h>
+#include <linux/huge_mm.h>
+#include <linux/init.h>
+#include <linux/jump_label.h>
+#include <linux/list_lru.h>
+#include <linux/memcontrol.h>
+#include <linux/mempolicy.h>
+#include <linux/moduleparam.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/percpu-refcount.h>
+#include <linux/rcupdate.h>
+#include <linux/scatterlist.h>
+#include <linux/shrinker.h>
+#include <linux/slab.h>
+#include <linux/swap.h>
+#include <linux/swapops.h>
+#include <linux/vmstat.h>
+#include <linux/workqueue.h>
+#include <linux/writeback.h>
+#include <linux/xarray.h>
+#include <linux/zsmalloc.h>
+#include <linux/zswap.h>
+
+#include "internal.h"
+#include "swap.h"
+
+/*
+ * Statistics, for debugfs. Documentation/admin-guide/mm/zswap.rst says what
+ * each one counts.
+ */
+
+atomic_t zswap_stored_pages = ATOMIC_INIT(0);
+
+static atomic_long_t zswap_stored_incompressible_pages;
+static atomic_long_t zswap_written_back_pages;
+static atomic_long_t zswap_pool_limit_hit;
+static atomic_long_t zswap_reject_alloc_fail;
+static atomic_long_t zswap_reject_compress_fail;
+static atomic_long_t zswap_reject_compress_poor;
+static atomic_long_t zswap_reject_kmemcache_fail;
+static atomic_long_t zswap_reject_reclaim_fail;
+static atomic_long_t zswap_decompress_fail;
+
+/*
+ * Data
+ */
+
+/* There are about 20 names of compressors in the kernel. */
+#define ZSWAP_MAX_POOLS	64
+
+/* A compressor may make a page longer, or use more room than it fills. */
+#define ZSWAP_BUFFER_SIZE	(2 * PAGE_SIZE)
+
+/**
+ * struct zswap_codec - a pool's compressor on one CPU
+ * @lock: held by whoever uses the rest; that task may be on another CPU by now
+ * @acomp: the compressor
+ * @req: its request, used again and again
+ * @wait: for a compressor that does not end before it returns
+ * @buffer: a page after compression, or an object that does not lie in one
+ *	    piece; ZSWAP_BUFFER_SIZE bytes
+ *
+ * Made when its CPU first comes up and freed with the pool, so that a task
+ * that moves to another CPU, or whose CPU goes down, can go on with it.
+ */
+struct zswap_codec {
+	struct mutex lock;	/* all below */
+	struct crypto_acomp *acomp;
+	struct acomp_req *req;
+	struct crypto_wait wait;
+	u8 *buffer;
+};
+
+/**
+ * struct zswap_pool - the pages that one compressor made
+ * @zs_pool: where they are
+ * @codecs: the compressor, for each CPU
+ * @ref: one for each page, and one for being zswap_current
+ * @node: for CPU hotplug
+ * @release: destroys the pool when @ref has gone to zero
+ * @id: the pool's place in zswap_pools
+ * @compressor: its name, as the user gave it
+ */
+struct zswap_pool {
+	struct zs_pool *zs_pool;
+	struct zswap_codec __percpu *codecs;
+	struct percpu_ref ref;
+	struct hlist_node node;
+	struct work_struct release;
+	u8 id;
+	char compressor[CRYPTO_MAX_ALG_NAME];
+};
+
+/**
+ * struct zswap_entry - one page in zswap
+ * @lru: in zswap_lru, by the node of this struct and the memcg of @objcg
+ * @swpentry: the swap slot
+ * @handle: the object in zsmalloc
+ * @objcg: who pays, with a reference; NULL: nobody
+ * @length: bytes of the object; PAGE_SIZE: it is the page as it was
+ * @pool_id: the place of its pool in zswap_pools; holds a reference to it
+ * @referenced: not considered for writing back yet. Under the lock of the LRU
+ *		from the moment the entry is there
+ */
+struct zswap_entry {
+	struct list_head lru;
+	swp_entry_t swpentry;
+	unsigned long handle;
+	struct obj_cgroup *objcg;
+	u32 length;
+	u8 pool_id;
+	bool referenced;
+};
+
+static_assert(sizeof(struct zswap_entry) <= 6 * sizeof(u64));
+static_assert(ZSWAP_MAX_POOLS - 1 <= U8_MAX);
+
+/* Written under zswap_setup_lock; a pool's own release clears its place. */
+static struct zswap_pool __rcu *zswap_pools[ZSWAP_MAX_POOLS];
+static struct zswap_pool __rcu *zswap_current;
+
+static DEFINE_MUTEX(zswap_setup_lock);
+static bool zswap_ready;	/* all that does not depend on a compressor */
+
+static struct kmem_cache *zswap_entry_cache;
+static struct list_lru zswap_lru;
+
+static struct shrinker *zswap_shrinker;
+static struct workqueue_struct *zswap_shrink_wq;
+
+/* Where the next walk over the memcgs goes on. Holds a reference. */
+static struct mem_cgroup *zswap_next_shrink;
+static DEFINE_SPINLOCK(zswap_shrink_lock);
+
+/* The limit was reached, and the pools are not yet below the threshold. */
+static bool zswap_full;
+
+/* For each device, the trees of its slots. */
+static struct xarray *zswap_trees[MAX_SWAPFILES];
+static unsigned int zswap_nr_trees[MAX_SWAPFILES];
+
+/* Parameters; the functions that set them are at the end. */
+static DEFINE_STATIC_KEY_MAYBE(CONFIG_ZSWAP_DEFAULT_ON, zswap_ever_enabled);
+static bool zswap_enabled = IS_ENABLED(CONFIG_ZSWAP_DEFAULT_ON);
+static bool zswap_shrinker_enabled = IS_ENABLED(CONFIG_ZSWAP_SHRINKER_DEFAULT_ON);
+static unsigned int zswap_max_pool_percent = 20;
+static unsigned int zswap_accept_threshold_percent = 90;
+static char zswap_compressor[CRYPTO_MAX_ALG_NAME] = CONFIG_ZSWAP_COMPRESSOR_DEFAULT;
+
+/**
+ * zswap_is_enabled - does zswap take pages?
+ *
+ * It may still have some if it does not. May be called anywhere.
+ *
+ * Return: the parameter "enabled".
+ */
+bool zswap_is_enabled(void)
+{
+	return READ_ONCE(zswap_enabled);
+}
+
+/**
+ * zswap_never_enabled - can zswap have no page?
+ *
+ * May be called anywhere. Costs a static branch.
+ *
+ * Return: true if there has been no pool since boot.
+ */
+bool zswap_never_enabled(void)
+{
+	return !static_branch_maybe(CONFIG_ZSWAP_DEFAULT_ON, &zswap_ever_enabled);
+}
+
+/*
+ * The compressor
+ */
+
+static void zswap_codec_free(struct zswap_codec *codec)
+{
+	if (codec->req)
+		acomp_request_free(codec->req);
+	if (codec->acomp)
+		crypto_free_acomp(codec->acomp);
+	kfree(codec->buffer);
+}
+
+/* Runs before the CPU does, and for each CPU when a pool is made. */
+static int zswap_cpu_prepare(unsigned int cpu, struct hlist_node *node)
+{
+	struct zswap_pool *pool = hlist_entry(node, struct zswap_pool, node);
+	struct zswap_codec *codec = per_cpu_ptr(pool->codecs, cpu);
+	struct zswap_codec new = {};
+	int nid = cpu_to_node(cpu);
+	int err = -ENOMEM;
+
+	if (codec->acomp)
+		return 0;
+
+	new.buffer = kmalloc_node(ZSWAP_BUFFER_SIZE, GFP_KERNEL, nid);
+	if (!new.buffer)
+		goto fail;
+	new.acomp = crypto_alloc_acomp_node(pool->compressor, 0, 0, nid);
+	if (IS_ERR(new.acomp)) {
+		err = PTR_ERR(new.acomp);
+		new.acomp = NULL;
+		goto fail;
+	}
+	new.req = acomp_request_alloc(new.acomp);
+	if (!new.req)
+		goto fail;
+
+	codec->buffer = new.buffer;
+	codec->acomp = new.acomp;
+	codec->req = new.req;
+	crypto_init_wait(&codec->wait);
+	acomp_request_set_callback(codec->req, CRYPTO_TFM_REQ_MAY_BACKLOG,
+				   crypto_req_done, &codec->wait);
+	return 0;
+
+fail:
+	pr_err("no compressor %s for CPU %u: error %d\n", pool->compressor, cpu, err);
+	zswap_codec_free(&new);
+	return err;
+}
+
+static struct zswap_codec *zswap_codec_lock(struct zswap_pool *pool)
+{
+	struct zswap_codec *codec = raw_cpu_ptr(pool->codecs);
+
+	mutex_lock(&codec->lock);
+	return codec;
+}
+
+/* Page to buffer. Returns the length, which may be above PAGE_SIZE, or an error. */
+static int zswap_compress(struct zswap_codec *codec, struct page *page)
+{
+	struct scatterlist in, out;
+	int err;
+
+	sg_init_table(&in, 1);
+	sg_set_page(&in, page, PAGE_SIZE, 0);
+	sg_init_one(&out, codec->buffer, ZSWAP_BUFFER_SIZE);
+	acomp_request_set_params(codec->req, &in, &out, PAGE_SIZE, ZSWAP_BUFFER_SIZE);
+
+	err = crypto_wait_req(crypto_acomp_compress(codec->req), &codec->wait);
+	if (err)
+		return err;
+	return codec->req->dlen ?: -EIO;
+}
+
+/* An object in lowmem to page. */
+static int zswap_decompress(struct zswap_codec *codec, void *object,
+			    unsigned int length, struct page *page)
+{
+	struct scatterlist in, out;
+	int err;
+
+	if (length == PAGE_SIZE) {
+		memcpy_to_page(page, 0, object, PAGE_SIZE);
+		return 0;
+	}
+
+	sg_init_one(&in, object, length);
+	sg_init_table(&out, 1);
+	sg_set_page(&out, page, PAGE_SIZE, 0);
+	acomp_request_set_params(codec->req, &in, &out, length, PAGE_SIZE);
+
+	err = crypto_wait_req(crypto_acomp_decompress(codec->req), &codec->wait);
+	if (err)
+		return err;
+	return codec->req->dlen == PAGE_SIZE ? 0 : -EIO;
+}
+
+/*
+ * Pools
+ */
+
+static void zswap_pool_destroy(struct zswap_pool *pool)
+{
+	int cpu;
+
+	cpuhp_state_remove_instance(CPUHP_MM_ZSWP_POOL_PREPARE, &pool->node);
+	percpu_ref_exit(&pool->ref);
+	for_each_possible_cpu(cpu)
+		zswap_codec_free(per_cpu_ptr(pool->codecs, cpu));
+	free_percpu(pool->codecs);
+	zs_destroy_pool(pool->zs_pool);
+	kfree(pool);
+}
+
+static void zswap_pool_release(struct work_struct *work)
+{
+	struct zswap_pool *pool = container_of(work, struct zswap_pool, release);
+
+	RCU_INIT_POINTER(zswap_pools[pool->id], NULL);
+	/* zswap_total_pages() and zswap_pool_find() may be looking at it. */
+	synchronize_rcu();
+	zswap_pool_destroy(pool);
+}
+
+/* The last page of a pool that was replaced is gone; any context. */
+static void zswap_pool_empty(struct percpu_ref *ref)
+{
+	struct zswap_pool *pool = container_of(ref, struct zswap_pool, ref);
+
+	schedule_work(&pool->release);
+}
+
+static int zswap_pool_take_id(struct zswap_pool *pool)
+{
+	int id;
+
+	lockdep_assert_held(&zswap_setup_lock);
+	for (id = 0; id < ZSWAP_MAX_POOLS; id++) {
+		if (!rcu_access_pointer(zswap_pools[id])) {
+			pool->id = id;
+			rcu_assign_pointer(zswap_pools[id], pool);
+			return 0;
+		}
+	}
+	pr_err("pages of %d compressors are in use, no more can be added\n", ZSWAP_MAX_POOLS);
+	return -ENOSPC;
+}
+
+/* Returns a pool with one reference, or an error that was reported. */
+static struct zswap_pool *zswap_pool_create(const char *compressor)
+{
+	static unsigned int serial;
+	struct zswap_pool *pool;
+	char name[16];
+	int cpu, err = -ENOMEM;
+
+	lockdep_assert_held(&zswap_setup_lock);
+	pool = kzalloc(sizeof(*pool), GFP_KERNEL);
+	if (!pool)
+		goto fail;
+	strscpy(pool->compressor, compressor);
+	INIT_WORK(&pool->release, zswap_pool_release);
+
+	snprintf(name, sizeof(name), "zswap%x", ++serial);
+	pool->zs_pool = zs_create_pool(name);
+	if (!pool->zs_pool)
+		goto free_pool;
+
+	pool->codecs = alloc_percpu(struct zswap_codec);
+	if (!pool->codecs)
+		goto free_zs_pool;
+	for_each_possible_cpu(cpu)
+		mutex_init(&per_cpu_ptr(pool->codecs, cpu)->lock);
+
+	err = percpu_ref_init(&pool->ref, zswap_pool_empty,
+			      PERCPU_REF_ALLOW_REINIT, GFP_KERNEL);
+	if (err)
+		goto free_codecs;
+	err = cpuhp_state_add_instance(CPUHP_MM_ZSWP_POOL_PREPARE, &pool->node);
+	if (err)
+		goto exit_ref;
+	err = zswap_pool_take_id(pool);
+	if (err)
+		goto remove_instance;
+
+	static_branch_enable(&zswap_ever_enabled);
+	return pool;
+
+remove_instance:
+	cpuhp_state_remove_instance(CPUHP_MM_ZSWP_POOL_PREPARE, &pool->node);
+exit_ref:
+	percpu_ref_exit(&pool->ref);
+	/* Those of the CPUs that came before the one that failed. */
+	for_each_possible_cpu(cpu)
+		zswap_codec_free(per_cpu_ptr(pool->codecs, cpu));
+free_codecs:
+	free_percpu(pool->codecs);
+free_zs_pool:
+	zs_destroy_pool(pool->zs_pool);
+free_pool:
+	kfree(pool);
+fail:
+	pr_err("no pool for compressor %s: error %d\n", compressor, err);
+	return ERR_PTR(err);
+}
+
+/* A pool of this compressor, with a reference; it may have been replaced. */
+static struct zswap_pool *zswap_pool_find(const char *compressor)
+{
+	struct zswap_pool *pool;
+	int id;
+
+	guard(rcu)();
+	for (id = 0; id < ZSWAP_MAX_POOLS; id++) {
+		pool = rcu_dereference(zswap_pools[id]);
+		if (pool && !strcmp(pool->compressor, compressor) &&
+		    percpu_ref_tryget(&pool->ref))
+			return pool;
+	}
+	return NULL;
+}
+
+/* New pages go to a pool of this compressor from now on. */
+static int zswap_pool_use(const char *compressor)
+{
+	struct zswap_pool *old, *pool;
+
+	lockdep_assert_held(&zswap_setup_lock);
+	old = rcu_dereference_protected(zswap_current, lockdep_is_held(&zswap_setup_lock));
+	if (old && !strcmp(old->compressor, compressor))
+		return 0;
+
+	pool = zswap_pool_find(compressor);
+	if (pool) {
+		percpu_ref_resurrect(&pool->ref);
+		percpu_ref_put(&pool->ref);
+	} else {
+		pool = zswap_pool_create(compressor);
+		if (IS_ERR(pool))
+			return PTR_ERR(pool);
+	}
+	rcu_assign_pointer(zswap_current, pool);
+	if (old)
+		percpu_ref_kill(&old->ref);
+	return 0;
+}
+
+/* The current pool with nr references, or NULL if there is none. */
+static struct zswap_pool *zswap_pool_current_get(unsigned long nr)
+{
+	struct zswap_pool *pool;
+
+	guard(rcu)();
+	/* One without references was replaced after its address was read. */
+	do {
+		pool = rcu_dereference(zswap_current);
+	} while (pool && !percpu_ref_tryget_many(&pool->ref, nr));
+	return pool;
+}
+
+/**
+ * zswap_total_pages - how much memory the compressed pages take
+ *
+ * May be called anywhere.
+ *
+ * Return: the number of pages in all pools.
+ */
+unsigned long zswap_total_pages(void)
+{
+	unsigned long total = 0;
+	struct zswap_pool *pool;
+	int id;
+
+	guard(rcu)();
+	for (id = 0; id < ZSWAP_MAX_POOLS; id++) {
+		pool = rcu_dereference(zswap_pools[id]);
+		if (pool)
+			total += zs_get_total_pages(pool->zs_pool);
+	}
+	return total;
+}
+
+/* Gives back pages that only hold free room. May sleep. */
+static void zswap_compact(void)
+{
+	struct zswap_pool *pool;
+	int id;
+
+	for (id = 0; id < ZSWAP_MAX_POOLS; id++) {
+		rcu_read_lock();
+		pool = rcu_dereference(zswap_pools[id]);
+		if (pool && !percpu_ref_tryget(&pool->ref))
+			pool = NULL;
+		rcu_read_unlock();
+		if (pool) {
+			zs_compact(pool->zs_pool);
+			percpu_ref_put(&pool->ref);
+		}
+	}
+}
+
+/*
+ * Limits
+ */
+
+static unsigned long zswap_max_pages(void)
+{
+	return mult_frac(totalram_pages(), READ_ONCE(zswap_max_pool_percent), 100);
+}
+
+/* Once full, no page is taken until the pools are down to this. */
+static unsigned long zswap_accept_pages(void)
+{
+	return mult_frac(zswap_max_pages(), READ_ONCE(zswap_accept_threshold_percent), 100);
+}
+
+static bool zswap_check_full(void)
+{
+	unsigned long total = zswap_total_pages();
+
+	if (total >= zswap_max_pages()) {
+		atomic_long_inc(&zswap_pool_limit_hit);
+		WRITE_ONCE(zswap_full, true);
+	} else if (READ_ONCE(zswap_full) && total <= zswap_accept_pages()) {
+		WRITE_ONCE(zswap_full, false);
+	}
+	return READ_ONCE(zswap_full);
+}
+
+/*
+ * Entries
+ */
+
+static struct xarray *zswap_tree(swp_entry_t swp)
+{
+	return &zswap_trees[swp_type(swp)][swp_offset(swp) >> SWAP_ADDRESS_SPACE_SHIFT];
+}
+
+static struct zswap_pool *zswap_entry_pool(const struct zswap_entry *entry)
+{
+	/* The entry has a reference. */
+	return rcu_dereference_protected(zswap_pools[entry->pool_id], true);
+}
+
+#ifdef CONFIG_MEMCG
+static struct mem_cgroup *zswap_entry_memcg(const struct zswap_entry *entry)
+{
+	return entry->objcg ? obj_cgroup_memcg(entry->objcg) : NULL;
+}
+#else
+static struct mem_cgroup *zswap_entry_memcg(const struct zswap_entry *entry)
+{
+	return NULL;
+}
+#endif
+
+/*
+ * The memcg may go offline meanwhile: then list_lru uses the list of its
+ * parent, to which the entries have moved or are about to move. RCU keeps the
+ * struct.
+ */
+static void zswap_lru_add(struct zswap_entry *entry)
+{
+	guard(rcu)();
+	list_lru_add(&zswap_lru, &entry->lru, page_to_nid(virt_to_page(entry)),
+		     zswap_entry_memcg(entry));
+}
+
+static void zswap_lru_del(struct zswap_entry *entry)
+{
+	guard(rcu)();
+	list_lru_del(&zswap_lru, &entry->lru, page_to_nid(virt_to_page(entry)),
+		     zswap_entry_memcg(entry));
+}
+
+/* The slot's owner has taken it from the tree, or a new one has replaced it. */
+static void zswap_entry_free(struct zswap_entry *entry)
+{
+	struct zswap_pool *pool = zswap_entry_pool(entry);
+
+	zswap_lru_del(entry);
+	zs_free(pool->zs_pool, entry->handle);
+	percpu_ref_put(&pool->ref);
+	if (entry->objcg) {
+		obj_cgroup_uncharge_zswap(entry->objcg, entry->length);
+		obj_cgroup_put(entry->objcg);
+	}
+	if (entry->length == PAGE_SIZE)
+		atomic_long_dec(&zswap_stored_incompressible_pages);
+	atomic_dec(&zswap_stored_pages);
+	kmem_cache_free(zswap_entry_cache, entry);
+}
+
+/*
+ * Compresses the page into an object of the pool and notes it in the entry.
+ *
+ * What does not become shorter goes to the device; where the memcg may not
+ * write there, it is kept as it is, so that the page can still be reclaimed.
+ */
+static bool zswap_store_object(struct zswap_pool *pool, struct page *page,
+			       struct zswap_entry *entry)
+{
+	struct zswap_codec *codec = zswap_codec_lock(pool);
+	int length = zswap_compress(codec, page);
+	bool stored = false;
+
+	if (length < 0 || length >= PAGE_SIZE) {
+		if (mem_cgroup_zswap_writeback_enabled(folio_memcg(page_folio(page)))) {
+			atomic_long_inc(length < 0 ? &zswap_reject_compress_fail :
+						     &zswap_reject_compress_poor);
+			goto unlock;
+		}
+		memcpy_from_page(codec->buffer, page, 0, PAGE_SIZE);
+		length = PAGE_SIZE;
+	}
+
+	/* Under codec->lock: kswapd may help, direct reclaim may not. */
+	entry->handle = zs_malloc(pool->zs_pool, length,
+				  __GFP_NORETRY | __GFP_NOWARN | __GFP_KSWAPD_RECLAIM |
+				  __GFP_HIGHMEM | __GFP_MOVABLE,
+				  page_to_nid(page));
+	if (IS_ERR_VALUE(entry->handle)) {
+		atomic_long_inc(&zswap_reject_alloc_fail);
+		goto unlock;
+	}
+	zs_obj_write(pool->zs_pool, entry->handle, codec->buffer, length);
+	entry->length = length;
+	stored = true;
+unlock:
+	mutex_unlock(&codec->lock);
+	return stored;
+}
+
+/* An entry takes over one reference to the pool. */
+static bool zswap_store_page(struct zswap_pool *pool, struct page *page,
+			     struct obj_cgroup *objcg)
+{
+	swp_entry_t swp = page_swap_entry(page);
+	struct zswap_entry *entry, *old;
+
+	entry = kmem_cache_alloc_node(zswap_entry_cache, GFP_KERNEL | __GFP_NOWARN,
+				      page_to_nid(page));
+	if (!entry) {
+		atomic_long_inc(&zswap_reject_kmemcache_fail);
+		return false;
+	}
+	if (!zswap_store_object(pool, page, entry))
+		goto free_entry;
+
+	entry->pool_id = pool->id;
+	entry->swpentry = swp;
+	entry->objcg = objcg;
+	entry->referenced = true;
+	INIT_LIST_HEAD(&entry->lru);
+
+	old = xa_store(zswap_tree(swp), swp_offset(swp), entry, GFP_KERNEL | __GFP_NOWARN);
+	if (xa_is_err(old)) {
+		atomic_long_inc(&zswap_reject_alloc_fail);
+		goto free_object;
+	}
+	/* The folio was swapped out before, stayed in the swap cache and changed. */
+	if (old)
+		zswap_entry_free(old);
+
+	if (objcg) {
+		obj_cgroup_get(objcg);
+		obj_cgroup_charge_zswap(objcg, entry->length);
+	}
+	if (entry->length == PAGE_SIZE)
+		atomic_long_inc(&zswap_stored_incompressible_pages);
+	atomic_inc(&zswap_stored_pages);
+	/* Last, as the LRU walk may look at it from here on. */
+	zswap_lru_add(entry);
+	return true;
+
+free_object:
+	zs_free(pool->zs_pool, entry->handle);
+free_entry:
+	kmem_cache_free(zswap_entry_cache, entry);
+	return false;
+}
+
+/* Decompresses the entry of a slot that the caller owns. */
+static bool zswap_load_page(struct zswap_entry *entry, struct page *page)
+{
+	struct zswap_pool *pool = zswap_entry_pool(entry);
+	struct zswap_codec *codec = zswap_codec_lock(pool);
+	void *object;
+	int err;
+
+	object = zs_obj_read_begin(pool->zs_pool, entry->handle, entry->length, codec->buffer);
+	err = zswap_decompress(codec, object, entry->length, page);
+	zs_obj_read_end(pool->zs_pool, entry->handle, entry->length, object);
+	mutex_unlock(&codec->lock);
+
+	if (!err)
+		return true;
+	atomic_long_inc(&zswap_decompress_fail);
+	pr_alert_ratelimited("%s could not decompress slot %lu of swap device %u: error %d\n",
+			     pool->compressor, swp_offset(entry->swpentry),
+			     swp_type(entry->swpentry), err);
+	return false;
+}
+
+/*
+ * Writing back
+ */
+
+/*
+ * Moves a page from zswap to its slot on the device. Called from the LRU walk,
+ * without its lock: the entry may be gone already, so only its address counts,
+ * until the slot is owned and the tree says that the entry is still there.
+ *
+ * Returns -EEXIST if the page is in the swap cache, so is in use or is being
+ * written already; -ENOMEM; -ENOENT if the slot has been freed; -EIO if the
+ * page could not be decompressed, and stays.
+ */
+static int zswap_writeback_entry(struct zswap_entry *entry, swp_entry_t swp)
+{
+	struct writeback_control wbc = { .sync_mode = WB_SYNC_NONE };
+	struct folio *folio;
+	bool is_new;
+	int err;
+
+	KUNIT_STATIC_STUB_REDIRECT(zswap_writeback_entry, entry, swp);
+
+	folio = __read_swap_cache_async(swp, GFP_KERNEL, get_task_policy(current),
+					NO_INTERLEAVE_INDEX, &is_new, true);
+	if (!folio)
+		return -ENOMEM;
+	if (!is_new) {
+		folio_put(folio);
+		return -EEXIST;
+	}
+
+	/* The new folio is locked and in the swap cache: the slot is ours. */
+	err = -ENOENT;
+	if (xa_load(zswap_tree(swp), swp_offset(swp)) != entry)
+		goto drop_folio;
+	err = -EIO;
+	if (!zswap_load_page(entry, &folio->page))
+		goto drop_folio;
+
+	xa_erase(zswap_tree(swp), swp_offset(swp));
+	count_vm_event(ZSWPWB);
+	if (entry->objcg)
+		count_objcg_events(entry->objcg, ZSWPWB, 1);
+	zswap_entry_free(entry);
+
+	folio_mark_uptodate(folio);
+	/* Nobody asked for it: the first to be reclaimed when it is written. */
+	folio_set_reclaim(folio);
+	/* If this fails, the folio is made dirty and stays in the swap cache. */
+	__swap_writepage(folio, &wbc);
+	folio_put(folio);
+	return 0;
+
+drop_folio:
+	delete_from_swap_cache(folio);
+	folio_unlock(folio);
+	folio_put(folio);
+	return err;
+}
+
+/**
+ * struct zswap_walk - what a walk over an LRU list does and has done
+ * @stop_if_cached: in: end at a page that is in the swap cache
+ * @met_cached: out: there was one
+ * @written: out: pages written back
+ * @rotated: out: pages that got a second chance
+ */
+struct zswap_walk {
+	bool stop_if_cached;
+	bool met_cached;
+	unsigned long written;
+	unsigned long rotated;
+};
+
+static enum lru_status zswap_walk_one(struct list_head *item, struct list_lru_one *list,
+				      spinlock_t *lock, void *arg)
+	__must_hold(lock)
+{
+	struct zswap_entry *entry = container_of(item, struct zswap_entry, lru);
+	struct zswap_walk *walk = arg;
+	swp_entry_t swp = entry->swpentry;
+	enum lru_status status;
+	int err;
+
+	if (entry->referenced) {
+		entry->referenced = false;
+		walk->rotated++;
+		return LRU_ROTATE;
+	}
+
+	/*
+	 * It stays on the list, as it could not be put back: without the lock
+	 * it may be freed. At the end, so that the walk goes on with the next.
+	 */
+	list_move_tail(item, &list->list);
+	spin_unlock(lock);
+
+	err = zswap_writeback_entry(entry, swp);
+	if (!err) {
+		atomic_long_inc(&zswap_written_back_pages);
+		walk->written++;
+		status = LRU_REMOVED_RETRY;
+	} else {
+		atomic_long_inc(&zswap_reject_reclaim_fail);
+		status = LRU_RETRY;
+		if (err == -EEXIST && walk->stop_if_cached) {
+			walk->met_cached = true;
+			status = LRU_STOP;
+		}
+	}
+
+	spin_lock(lock);
+	return status;
+}
+
+/*
+ * Looks at up to nr entries of the memcg on each node and writes back those
+ * that had their second chance. Neighbours on the list are mostly neighbours
+ * on the device, and the plug lets the block layer join them.
+ *
+ * Returns -ENOENT if there is nothing that may be written, -EAGAIN if all that
+ * was tried failed.
+ */
+static int zswap_shrink_memcg(struct mem_cgroup *memcg, unsigned long nr)
+{
+	struct zswap_walk walk = {};
+	unsigned long looked_at = 0;
+	struct blk_plug plug;
+	int nid;
+
+	if (!mem_cgroup_zswap_writeback_enabled(memcg))
+		return -ENOENT;
+	/* The entries of one that is offline are with its parent. */
+	if (memcg && !mem_cgroup_online(memcg))
+		return -ENOENT;
+
+	blk_start_plug(&plug);
+	for_each_node_state(nid, N_NORMAL_MEMORY) {
+		unsigned long left = nr;
+
+		list_lru_walk_one(&zswap_lru, nid, memcg, zswap_walk_one, &walk, &left);
+		looked_at += nr - left;
+	}
+	blk_finish_plug(&plug);
+
+	if (!looked_at)
+		return -ENOENT;
+	return walk.written || walk.rotated ? 0 : -EAGAIN;
+}
+
+/*
+ * The next online memcg of the endless walk, with a reference; NULL at the end
+ * of a round, or if memcgs are disabled.
+ */
+static struct mem_cgroup *zswap_next_memcg(void)
+{
+	struct mem_cgroup *memcg;
+
+	spin_lock(&zswap_shrink_lock);
+	/*
+	 * The cursor stays on one that was online under the lock only, as
+	 * zswap_memcg_offline_cleanup() comes once, and after that.
+	 */
+	do {
+		memcg = mem_cgroup_iter(NULL, zswap_next_shrink, NULL);
+		zswap_next_shrink = memcg;
+	} while (memcg && !mem_cgroup_tryget_online(memcg));
+	spin_unlock(&zswap_shrink_lock);
+	return memcg;
+}
+
+/**
+ * zswap_memcg_offline_cleanup - forget a memcg that goes offline
+ * @memcg: the memcg, no longer online
+ *
+ * Its entries have moved to its parent. Called without locks; does not sleep.
+ */
+void zswap_memcg_offline_cleanup(struct mem_cgroup *memcg)
+{
+	spin_lock(&zswap_shrink_lock);
+	if (zswap_next_shrink == memcg) {
+		do {
+			zswap_next_shrink = mem_cgroup_iter(NULL, zswap_next_shrink, NULL);
+		} while (zswap_next_shrink && !mem_cgroup_online(zswap_next_shrink));
+	}
+	spin_unlock(&zswap_shrink_lock);
+}
+
+/* Makes room down to the threshold, from one memcg after the other. */
+static void zswap_shrink_worker(struct work_struct *work)
+{
+	bool met_candidate = false;
+	int failures = 0;
+
+	zswap_compact();
+	while (zswap_total_pages() > zswap_accept_pages() && failures < MAX_RECLAIM_RETRIES) {
+		struct mem_cgroup *memcg = zswap_next_memcg();
+
+		if (!memcg && !mem_cgroup_disabled()) {
+			if (!met_candidate)
+				failures++;
+			met_candidate = false;
+			/* Freed objects leave holes: close them before more is written. */
+			zswap_compact();
+		} else {
+			int err = zswap_shrink_memcg(memcg, SWAP_CLUSTER_MAX);
+
+			mem_cgroup_put(memcg);
+			if (err != -ENOENT)
+				met_candidate = true;
+			if (err == -EAGAIN || (err && !memcg))
+				failures++;
+		}
+		cond_resched();
+	}
+}
+
+static DECLARE_WORK(zswap_shrink_work, zswap_shrink_worker);
+
+/*
+ * The shrinker
+ *
+ * What it may take of an LRU list is scaled down twice: by the pages that had
+ * to be read from the device lately, as it had taken too much before, and by
+ * the compression ratio, as writing a page costs the same however little
+ * memory it gives back.
+ */
+
+/* Takes up to max off the counter and returns how much. */
+static unsigned long zswap_consume(atomic_long_t *counter, unsigned long max)
+{
+	long old = atomic_long_read(counter);
+	long taken;
+
+	do {
+		taken = min_t(unsigned long, old, max);
+	} while (!atomic_long_try_cmpxchg(counter, &old, old - taken));
+	return taken;
+}
+
+static unsigned long zswap_shrinker_count(struct shrinker *shrinker, struct shrink_control *sc)
+{
+	struct lruvec *lruvec = mem_cgroup_lruvec(sc->memcg, NODE_DATA(sc->nid));
+	unsigned long freeable, backing, stored;
+
+	if (!READ_ONCE(zswap_shrinker_enabled) || !mem_cgroup_zswap_writeback_enabled(sc->memcg))
+		return 0;
+	/* Writing enters the block layer and perhaps a file system. */
+	if (!gfp_has_io_fs(sc->gfp_mask))
+		return 0;
+
+	/* A memcg's figures are of all its nodes: good enough for a ratio. */
+	if (mem_cgroup_disabled()) {
+		backing = zswap_total_pages();
+		stored = atomic_read(&zswap_stored_pages);
+	} else {
+		mem_cgroup_flush_stats(sc->memcg);
+		backing = memcg_page_state(sc->memcg, MEMCG_ZSWAP_B) >> PAGE_SHIFT;
+		stored = memcg_page_state(sc->memcg, MEMCG_ZSWAPPED);
+	}
+	if (!stored)
+		return 0;
+
+	freeable = list_lru_shrink_count(&zswap_lru, sc);
+	freeable -= zswap_consume(&lruvec->zswap_lruvec_state.nr_disk_swapins, freeable);
+	return mult_frac(freeable, backing, stored);
+}
+
+static unsigned long zswap_shrinker_scan(struct shrinker *shrinker, struct shrink_control *sc)
+{
+	/* A page in the swap cache tells that the walk has come to warm ones. */
+	struct zswap_walk walk = { .stop_if_cached = true };
+	struct blk_plug plug;
+
+	if (!READ_ONCE(zswap_shrinker_enabled) || !mem_cgroup_zswap_writeback_enabled(sc->memcg)) {
+		sc->nr_scanned = 0;
+		return SHRINK_STOP;
+	}
+
+	blk_start_plug(&plug);
+	list_lru_shrink_walk(&zswap_lru, sc, zswap_walk_one, &walk);
+	blk_finish_plug(&plug);
+
+	if (walk.met_cached || !walk.written)
+		return SHRINK_STOP;
+	return walk.written;
+}
+
+/**
+ * zswap_lruvec_state_init - set up zswap's part of a new lruvec
+ * @lruvec: the lruvec, not yet in use
+ *
+ * Needs no lock; does not sleep.
+ */
+void zswap_lruvec_state_init(struct lruvec *lruvec)
+{
+	atomic_long_set(&lruvec->zswap_lruvec_state.nr_disk_swapins, 0);
+}
+
+/**
+ * zswap_folio_swapin - note that a folio is read from a swap device
+ * @folio: the folio, locked and charged
+ *
+ * Does not sleep.
+ */
+void zswap_folio_swapin(struct folio *folio)
+{
+	atomic_long_inc(&folio_lruvec(folio)->zswap_lruvec_state.nr_disk_swapins);
+}
+
+/*
+ * What the swap core calls
+ */
+
+/* May this memcg have more in zswap, perhaps after writing back some of it? */
+static bool zswap_memcg_has_room(struct obj_cgroup *objcg, unsigned long nr_pages)
+{
+	struct mem_cgroup *memcg;
+	int err;
+
+	if (!objcg || obj_cgroup_may_zswap(objcg))
+		return true;
+
+	memcg = get_mem_cgroup_from_objcg(objcg);
+	err = zswap_shrink_memcg(memcg, max(nr_pages, SWAP_CLUSTER_MAX));
+	mem_cgroup_put(memcg);
+	return !err && obj_cgroup_may_zswap(objcg);
+}
+
+/* list_lru_add() allocates nothing: the memcg's lists must be there before. */
+static bool zswap_memcg_has_lru(struct obj_cgroup *objcg)
+{
+	struct mem_cgroup *memcg;
+	int err;
+
+	if (!objcg)
+		return true;
+	memcg = get_mem_cgroup_from_objcg(objcg);
+	err = memcg_list_lru_alloc(memcg, &zswap_lru, GFP_KERNEL | __GFP_NOWARN);
+	mem_cgroup_put(memcg);
+	return !err;
+}
+
+/* For these counters a large folio is out unsplit, whatever has taken it. */
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
+static void zswap_count_large(struct folio *folio)
+{
+	if (folio_test_pmd_mappable(folio)) {
+		count_memcg_folio_events(folio, THP_SWPOUT, 1);
+		count_vm_event(THP_SWPOUT);
+	}
+	count_mthp_stat(folio_order(folio), MTHP_STAT_SWPOUT);
+}
+#else
+static void zswap_count_large(struct folio *folio)
+{
+}
+#endif
+
+static bool zswap_store_folio(struct folio *folio)
+{
+	struct obj_cgroup *objcg = get_obj_cgroup_from_folio(folio);
+	long i = 0, nr_pages = folio_nr_pages(folio);
+	struct zswap_pool *pool;
+
+	if (!zswap_memcg_has_room(objcg, nr_pages))
+		goto put_objcg;
+	if (zswap_check_full()) {
+		queue_work(zswap_shrink_wq, &zswap_shrink_work);
+		goto put_objcg;
+	}
+	if (!zswap_memcg_has_lru(objcg)) {
+		atomic_long_inc(&zswap_reject_alloc_fail);
+		goto put_objcg;
+	}
+	pool = zswap_pool_current_get(nr_pages);
+	if (!pool)
+		goto put_objcg;
+
+	while (i < nr_pages && zswap_store_page(pool, folio_page(folio, i), objcg))
+		i++;
+	if (i == nr_pages) {
+		count_vm_events(ZSWPOUT, nr_pages);
+		if (objcg)
+			count_objcg_events(objcg, ZSWPOUT, nr_pages);
+		zswap_count_large(folio);
+	} else {
+		percpu_ref_put_many(&pool->ref, nr_pages - i);
+	}
+put_objcg:
+	obj_cgroup_put(objcg);
+	return i == nr_pages;
+}
+
+/**
+ * zswap_store - take a folio instead of the swap device
+ * @folio: a folio of any size, locked and in the swap cache
+ *
+ * Called in reclaim (PF_MEMALLOC), with the folio's slots owned by the caller.
+ * May sleep, and may write other pages to the device to make room.
+ *
+ * Whatever zswap had of these slots before is gone afterwards, as it is older
+ * than the folio: it must not be written over it one day.
+ *
+ * Return: true if all pages of the folio are in zswap, false if none is; then
+ * it has to be written to the device.
+ */
+bool zswap_store(struct folio *folio)
+{
+	VM_WARN_ON_ONCE(!folio_test_locked(folio));
+	VM_WARN_ON_ONCE(!folio_test_swapcache(folio));
+
+	if (zswap_never_enabled())
+		return false;
+	if (zswap_is_enabled() && zswap_store_folio(folio))
+		return true;
+	zswap_invalidate_range(folio->swap, folio_nr_pages(folio));
+	return false;
+}
+
+/**
+ * zswap_load - read a folio that may be in zswap
+ * @folio: a folio of one page, locked; in the swap cache, or its slot has
+ *	   SWAP_HAS_CACHE set
+ *
+ * A folio in the swap cache takes the page over: it is dirty then, and zswap
+ * forgets it. May sleep.
+ *
+ * Return: false if the page has to be read from the device. true if it is up
+ * to date, or if it is not, because the one copy of it could not be
+ * decompressed: that one stays in zswap.
+ */
+bool zswap_load(struct folio *folio)
+{
+	swp_entry_t swp = folio->swap;
+	struct zswap_entry *entry;
+
+	VM_WARN_ON_ONCE(!folio_test_locked(folio));
+
+	if (zswap_never_enabled())
+		return false;
+	/* Parts of it could be in zswap: alloc_swap_folio() asks for one page. */
+	if (WARN_ON_ONCE(folio_test_large(folio)))
+		return true;
+
+	entry = xa_load(zswap_tree(swp), swp_offset(swp));
+	if (!entry)
+		return false;
+	if (!zswap_load_page(entry, &folio->page))
+		return true;
+
+	count_vm_event(ZSWPIN);
+	if (entry->objcg)
+		count_objcg_events(entry->objcg, ZSWPIN, 1);
+	if (folio_test_swapcache(folio)) {
+		xa_erase(zswap_tree(swp), swp_offset(swp));
+		zswap_entry_free(entry);
+		folio_mark_dirty(folio);
+	}
+	folio_mark_uptodate(folio);
+	return true;
+}
+
+/**
+ * zswap_invalidate_range - drop what zswap has of swap slots
+ * @swp: the first slot
+ * @nr_pages: how many, of the same device
+ *
+ * The caller owns the slots. May be called under a spinlock.
+ */
+void zswap_invalidate_range(swp_entry_t swp, unsigned int nr_pages)
+{
+	struct zswap_entry *entry;
+	struct xarray *tree;
+
+	if (zswap_never_enabled())
+		return;
+	for (; nr_pages; nr_pages--, swp.val++) {
+		tree = zswap_tree(swp);
+		if (xa_empty(tree))
+			continue;
+		entry = xa_erase(tree, swp_offset(swp));
+		if (entry)
+			zswap_entry_free(entry);
+	}
+}
+
+/**
+ * zswap_swapon - prepare for a swap device
+ * @type: the number of the device
+ * @nr_pages: its size in slots
+ *
+ * Called in swapon, before a slot can be used. May sleep.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int zswap_swapon(int type, unsigned long nr_pages)
+{
+	unsigned int i, nr = DIV_ROUND_UP(nr_pages, SWAP_ADDRESS_SPACE_PAGES);
+	struct xarray *trees = kvcalloc(nr, sizeof(*trees), GFP_KERNEL);
+
+	if (!trees)
+		return -ENOMEM;
+	for (i = 0; i < nr; i++)
+		xa_init(&trees[i]);
+	zswap_nr_trees[type] = nr;
+	zswap_trees[type] = trees;
+	return 0;
+}
+
+/**
+ * zswap_swapoff - a swap device is no longer in use
+ * @type: the number of the device; none of its slots is in use
+ *
+ * Called in swapoff, and when swapon fails after zswap_swapon(). May sleep.
+ */
+void zswap_swapoff(int type)
+{
+	unsigned int i;
+
+	for (i = 0; i < zswap_nr_trees[type]; i++)
+		WARN_ON_ONCE(!xa_empty(&zswap_trees[type][i]));
+	kvfree(zswap_trees[type]);
+	zswap_trees[type] = NULL;
+	zswap_nr_trees[type] = 0;
+}
+
+/*
+ * debugfs
+ */
+
+#ifdef CONFIG_DEBUG_FS
+static int zswap_total_size_get(void *data, u64 *value)
+{
+	*value = (u64)zswap_total_pages() << PAGE_SHIFT;
+	return 0;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(zswap_total_size_fops, zswap_total_size_get, NULL, "%llu\n");
+
+static int zswap_counter_get(void *counter, u64 *value)
+{
+	*value = atomic_long_read(counter);
+	return 0;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(zswap_counter_fops, zswap_counter_get, NULL, "%llu\n");
+
+static void zswap_debugfs_init(void)
+{
+	static const struct {
+		const char *name;
+		atomic_long_t *counter;
+	} counters[] = {
+		{ "decompress_fail", &zswap_decompress_fail },
+		{ "pool_limit_hit", &zswap_pool_limit_hit },
+		{ "reject_alloc_fail", &zswap_reject_alloc_fail },
+		{ "reject_compress_fail", &zswap_reject_compress_fail },
+		{ "reject_compress_poor", &zswap_reject_compress_poor },
+		{ "reject_kmemcache_fail", &zswap_reject_kmemcache_fail },
+		{ "reject_reclaim_fail", &zswap_reject_reclaim_fail },
+		{ "stored_incompressible_pages", &zswap_stored_incompressible_pages },
+		{ "written_back_pages", &zswap_written_back_pages },
+	};
+	struct dentry *root = debugfs_create_dir("zswap", NULL);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(counters); i++)
+		debugfs_create_file_unsafe(counters[i].name, 0444, root, counters[i].counter,
+					   &zswap_counter_fops);
+	debugfs_create_file_unsafe("pool_total_size", 0444, root, NULL, &zswap_total_size_fops);
+	debugfs_create_atomic_t("stored_pages", 0444, root, &zswap_stored_pages);
+}
+#else
+static void zswap_debugfs_init(void)
+{
+}
+#endif
+
+/*
+ * Setting up, and parameters
+ *
+ * Nothing is allocated before zswap is enabled for the first time. Parameters
+ * on the kernel's command line come before there is a slab or a compressor, so
+ * they are only noted.
+ */
+
+/* What all pools share. After an error the next attempt starts anew. */
+static int zswap_setup_shared(void)
+{
+	int err = -ENOMEM;
+
+	zswap_entry_cache = KMEM_CACHE(zswap_entry, 0);
+	if (!zswap_entry_cache)
+		return err;
+
+	zswap_shrink_wq = alloc_workqueue("zswap-shrink", WQ_UNBOUND | WQ_MEM_RECLAIM, 1);
+	if (!zswap_shrink_wq)
+		goto destroy_cache;
+
+	zswap_shrinker = shrinker_alloc(SHRINKER_NUMA_AWARE | SHRINKER_MEMCG_AWARE, "mm-zswap");
+	if (!zswap_shrinker)
+		goto destroy_wq;
+	zswap_shrinker->count_objects = zswap_shrinker_count;
+	zswap_shrinker->scan_objects = zswap_shrinker_scan;
+
+	err = list_lru_init_memcg(&zswap_lru, zswap_shrinker);
+	if (err)
+		goto free_shrinker;
+
+	err = cpuhp_setup_state_multi(CPUHP_MM_ZSWP_POOL_PREPARE, "mm/zswap:prepare",
+				      zswap_cpu_prepare, NULL);
+	if (err)
+		goto destroy_lru;
+
+	shrinker_register(zswap_shrinker);
+	zswap_debugfs_init();
+	return 0;
+
+destroy_lru:
+	list_lru_destroy(&zswap_lru);
+free_shrinker:
+	shrinker_free(zswap_shrinker);
+destroy_wq:
+	destroy_workqueue(zswap_shrink_wq);
+destroy_cache:
+	kmem_cache_destroy(zswap_entry_cache);
+	return err;
+}
+
+/* Everything that zswap needs before it is enabled. */
+static int zswap_setup(void)
+{
+	int err;
+
+	lockdep_assert_held(&zswap_setup_lock);
+	if (!zswap_ready) {
+		err = zswap_setup_shared();
+		if (err) {
+			pr_err("cannot be set up: error %d\n", err);
+			return err;
+		}
+		zswap_ready = true;
+	}
+
+	if (rcu_access_pointer(zswap_current))
+		return 0;
+	if (!crypto_has_acomp(zswap_compressor, 0, 0)) {
+		pr_err("compressor %s is not available, using %s\n",
+		       zswap_compressor, CONFIG_ZSWAP_COMPRESSOR_DEFAULT);
+		strscpy(zswap_compressor, CONFIG_ZSWAP_COMPRESSOR_DEFAULT);
+	}
+	err = zswap_pool_use(zswap_compressor);
+	if (!err)
+		pr_info("ready, with compressor %s\n", zswap_compressor);
+	return err;
+}
+
+static int zswap_enabled_set(const char *val, const struct kernel_param *kp)
+{
+	bool enable;
+	int err = kstrtobool(val, &enable);
+
+	if (err)
+		return err;
+
+	guard(mutex)(&zswap_setup_lock);
+	if (enable && system_state >= SYSTEM_RUNNING)
+		err = zswap_setup();
+	if (!err)
+		WRITE_ONCE(zswap_enabled, enable);
+	return err;
+}
+
+static int zswap_compressor_set(const char *val, const struct kernel_param *kp)
+{
+	char name[CRYPTO_MAX_ALG_NAME];
+	bool booting = system_state < SYSTEM_RUNNING;
+	int err;
+
+	if (strscpy(name, skip_spaces(val)) < 0)
+		return -ENAMETOOLONG;
+	strim(name);
+
+	guard(mutex)(&zswap_setup_lock);
+	if (!booting && !crypto_has_acomp(name, 0, 0)) {
+		pr_err("compressor %s is not available, keeping %s\n", name, zswap_compressor);
+		return -ENOENT;
+	}
+	if (zswap_ready) {
+		err = zswap_pool_use(name);
+		if (err)
+			return err;
+	}
+	strscpy(zswap_compressor, name);
+	return 0;
+}
+
+static int zswap_compressor_get(char *buffer, const struct kernel_param *kp)
+{
+	guard(mutex)(&zswap_setup_lock);
+	return sysfs_emit(buffer, "%s\n", zswap_compressor);
+}
+
+static int zswap_percent_set(const char *val, const struct kernel_param *kp)
+{
+	int err = param_set_uint_minmax(val, kp, 0, 100);
+
+	if (err)
+		pr_err("%s is a percentage, from 0 to 100\n", kp->name);
+	return err;
+}
+
+/* Zpools are gone; their parameter remains for command lines and scripts that have it. */
+static int zswap_zpool_set(const char *val, const struct kernel_param *kp)
+{
+	if (sysfs_streq(val, "zsmalloc"))
+		return 0;
+	pr_err("zpool can only be zsmalloc\n");
+	/* At boot the kernel would complain a second time. */
+	return system_state < SYSTEM_RUNNING ? 0 : -EINVAL;
+}
+
+static int zswap_zpool_get(char *buffer, const struct kernel_param *kp)
+{
+	return sysfs_emit(buffer, "zsmalloc\n");
+}
+
+static const struct kernel_param_ops zswap_enabled_ops = {
+	.set = zswap_enabled_set,
+	.get = param_get_bool,
+};
+
+static const struct kernel_param_ops zswap_compressor_ops = {
+	.set = zswap_compressor_set,
+	.get = zswap_compressor_get,
+};
+
+static const struct kernel_param_ops zswap_percent_ops = {
+	.set = zswap_percent_set,
+	.get = param_get_uint,
+};
+
+static const struct kernel_param_ops zswap_zpool_ops = {
+	.set = zswap_zpool_set,
+	.get = zswap_zpool_get,
+};
+
+module_param_cb(enabled, &zswap_enabled_ops, &zswap_enabled, 0644);
+module_param_cb(compressor, &zswap_compressor_ops, NULL, 0644);
+module_param_cb(max_pool_percent, &zswap_percent_ops, &zswap_max_pool_percent, 0644);
+module_param_cb(accept_threshold_percent, &zswap_percent_ops,
+		&zswap_accept_threshold_percent, 0644);
+module_param_cb(zpool, &zswap_zpool_ops, NULL, 0644);
+module_param_named(shrinker_enabled, zswap_shrinker_enabled, bool, 0644);
+
+/* Late, so that built-in compressors have been registered. */
+static int __init zswap_init(void)
+{
+	guard(mutex)(&zswap_setup_lock);
+	if (zswap_enabled && zswap_setup())
+		zswap_enabled = false;
+	return 0;
+}
+late_initcall(zswap_init);
+
+#ifdef CONFIG_ZSWAP_KUNIT_TEST
+#include "tests/zswap_kunit.c"
+#endif
