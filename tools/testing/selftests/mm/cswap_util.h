@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests of compressed memory share: sysfs access, zram devices, swap
- * signatures, and page contents that can be made again from a number.
+ * What the tests of compressed memory share: sysfs access and settings that are
+ * put back, zram devices, swap areas, memory cgroups, and memory whose pages'
+ * contents can be made again from a number.
  *
  * A page's content follows from a 64-bit key and nothing else, so a test keeps
  * keys and never a second copy of the data:
@@ -23,16 +24,23 @@
 
 #define __SANE_USERSPACE_TYPES__
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
+#include <linux/loop.h>
 #include <linux/types.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
 #include <sys/wait.h>
@@ -40,6 +48,9 @@
 #include <unistd.h>
 
 #include "../kselftest.h"
+
+/* The process that cleans up; its children only end. */
+static pid_t main_pid;
 
 /* ---- results ---- */
 
@@ -107,6 +118,9 @@ static inline __u64 rnd(__u64 *state)
 	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
 	return z ^ (z >> 31);
 }
+
+/* What a test takes its numbers from; each begins with that of option -s. */
+static __u64 seed;
 
 /* A number below @limit. */
 static inline unsigned long rnd_below(__u64 *state, unsigned long limit)
@@ -178,6 +192,76 @@ static inline long long file_field(const char *path, const char *name)
 	}
 	fclose(f);
 	return value;
+}
+
+/* Is @name in a list such as "lzo [lz4] zstd"; or is it the chosen one of it? */
+static inline bool list_has(const char *list, const char *name, bool chosen)
+{
+	char word[64];
+	int used;
+
+	for (; sscanf(list, "%63s%n", word, &used) == 1; list += used) {
+		char *start = word + (*word == '[');
+		bool marked = start != word;
+
+		start[strcspn(start, "]")] = '\0';
+		if (!strcmp(start, name))
+			return marked || !chosen;
+	}
+	return false;
+}
+
+static inline long long vm_event(const char *name)
+{
+	return file_field("/proc/vmstat", name);
+}
+
+/* ---- settings of the machine, which are put back ---- */
+
+static struct setting {
+	char path[128];
+	char was[64];
+} setting[16];
+static unsigned int nr_settings;
+
+/* 0 or a negative errno. The first change of each file is remembered. */
+static inline int setting_write(const char *path, const char *text)
+{
+	struct setting *s = setting;
+	char was[256], *start;
+	int len;
+
+	while (s < setting + nr_settings && strcmp(s->path, path))
+		s++;
+	if (s == setting + nr_settings) {
+		len = file_read(path, was, sizeof(was));
+		if (len < 0)
+			return len;
+		/* Of a list, what is chosen. */
+		start = strchr(was, '[');
+		start = start ? start + 1 : was;
+		start[strcspn(start, "]")] = '\0';
+		if (nr_settings == ARRAY_SIZE(setting) || strlen(path) >= sizeof(s->path) ||
+		    strlen(start) >= sizeof(s->was))
+			return -ENOSPC;
+		snprintf(s->path, sizeof(s->path), "%s", path);
+		snprintf(s->was, sizeof(s->was), "%s", start);
+		nr_settings++;
+	}
+	return file_write(path, text);
+}
+
+static inline void settings_restore(void)
+{
+	struct setting *s;
+	int err;
+
+	while (nr_settings) {
+		s = &setting[--nr_settings];
+		err = file_write(s->path, s->was);
+		if (err)
+			fail("%s cannot be made %s again: %s", s->path, s->was, strerror(-err));
+	}
 }
 
 /* ---- page contents ---- */
@@ -413,23 +497,6 @@ static inline bool zram_mm_falls_to(int id, int column, unsigned long long value
 	return true;
 }
 
-/* Is @name in a list such as "lzo [lz4] zstd"; or is it the chosen one of it? */
-static inline bool list_has(const char *list, const char *name, bool chosen)
-{
-	char word[64];
-	int used;
-
-	for (; sscanf(list, "%63s%n", word, &used) == 1; list += used) {
-		char *start = word + (*word == '[');
-		bool marked = start != word;
-
-		start[strcspn(start, "]")] = '\0';
-		if (!strcmp(start, name))
-			return marked || !chosen;
-	}
-	return false;
-}
-
 /* The number of a new device, or a negative errno. */
 static inline int zram_hot_add(void)
 {
@@ -463,6 +530,42 @@ static inline int zram_reset(int id)
 	return err;
 }
 
+/* ---- loop devices ---- */
+
+/*
+ * Attach the file to a free one, whose name goes to @node. It goes when the
+ * returned descriptor, or a negative errno, and all its other users are closed.
+ */
+static inline int loop_attach(int file, char *node, size_t size)
+{
+	struct loop_config config = {
+		.fd = file,
+		.block_size = page_size(),
+		.info.lo_flags = LO_FLAGS_AUTOCLEAR,
+	};
+	int control = open("/dev/loop-control", O_RDWR), fd = -1, nr, tries = 20;
+
+	while (control >= 0 && tries--) {
+		nr = ioctl(control, LOOP_CTL_GET_FREE);
+		if (nr < 0)
+			break;
+		snprintf(node, size, "/dev/loop%d", nr);
+		fd = open(node, O_RDWR);
+		if (fd >= 0 && !ioctl(fd, LOOP_CONFIGURE, &config))
+			break;
+		/* Somebody else may have been faster, or its node is not there yet. */
+		if (fd >= 0)
+			close(fd);
+		fd = -1;
+		nap_ms(100);
+	}
+	if (fd < 0)
+		fd = -errno;
+	if (control >= 0)
+		close(control);
+	return fd;
+}
+
 /* ---- swap areas ---- */
 
 /*
@@ -494,14 +597,601 @@ static inline int write_swap_header(const char *device, unsigned long pages)
 	return err;
 }
 
-/* Use the device before any other that the machine has. */
-static inline int swap_start(const char *device, unsigned long pages)
-{
-	int err = write_swap_header(device, pages);
+/* What a test swaps to. */
+static struct {
+	char node[PATH_MAX];
+	int zram;		/* its number, if it is a zram device made for this, or -1 */
+	bool on;
+	long long free_before;	/* SwapFree with nothing in it, kB */
+} area = { .zram = -1 };
 
+static inline long long swap_free_kb(void)
+{
+	return file_field("/proc/meminfo", "SwapFree");
+}
+
+/* Use @pages of the device before any other that the machine has. */
+static inline bool area_on(const char *node, unsigned long long pages)
+{
+	int err = write_swap_header(node, pages < UINT_MAX ? pages : UINT_MAX);
+
+	snprintf(area.node, sizeof(area.node), "%s", node);
+	if (!err && swapon(node, SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK))
+		err = -errno;
+	if (err) {
+		fail("swapon %s: %s", node, strerror(-err));
+		return false;
+	}
+	area.on = true;
+	area.free_before = swap_free_kb();
+	return true;
+}
+
+/* The same with a new zram device and, if named, this algorithm. 0, or what the test returns. */
+static inline int area_on_zram(const char *algorithm, unsigned long long pages)
+{
+	char node[32], text[512];
+
+	if (access("/sys/class/zram-control/hot_add", F_OK))
+		return skip("the kernel has no zram");
+	area.zram = zram_hot_add();
+	if (area.zram < 0)
+		return fail("hot_add: %s", strerror(-area.zram));
+	snprintf(node, sizeof(node), "/dev/zram%d", area.zram);
+	if (algorithm) {
+		zram_read(area.zram, "comp_algorithm", text, sizeof(text));
+		if (!list_has(text, algorithm, false))
+			return skip("zram is built without %s", algorithm);
+		if (zram_write(area.zram, "comp_algorithm", algorithm))
+			return fail("%s does not take %s", node, algorithm);
+	}
+	snprintf(text, sizeof(text), "%llu", pages * page_size());
+	if (zram_write(area.zram, "disksize", text))
+		return fail("%s does not take a size of %s", node, text);
+	return area_on(node, pages) ? KSFT_PASS : KSFT_FAIL;
+}
+
+/* What zram holds when nothing is swapped: the page of the signature. */
+static inline bool area_zram_is_empty(void)
+{
+	unsigned long long stat[2], held;
+	char text[128], *line;
+
+	held = zram_mm(area.zram, MM_ORIG_DATA_SIZE) / page_size();
+	if (held <= 1)
+		return true;
+	/* A free slot that somebody had locked at the moment is not told to zram. */
+	if (zram_read(area.zram, "debug_stat", text, sizeof(text)) >= 0) {
+		line = strchr(text, '\n');
+		if (line && sscanf(line, "%llu %llu", &stat[0], &stat[1]) == 2 &&
+		    held <= 1 + stat[1])
+			return true;
+	}
+	fail("%s holds %llu pages after swapoff", area.node, held);
+	return false;
+}
+
+/* What is in it comes back into memory. */
+static inline bool area_off(void)
+{
+	if (swapoff(area.node)) {
+		fail("swapoff %s: %s", area.node, strerror(errno));
+		return false;
+	}
+	area.on = false;
+	return area.zram < 0 || area_zram_is_empty();
+}
+
+/* Everything that used the area must be gone, or swapoff brings it back. */
+static inline bool area_stop(void)
+{
+	bool good = !area.on || area_off();
+	int err;
+
+	if (area.zram >= 0) {
+		err = zram_hot_remove(area.zram);
+		if (err) {
+			fail("hot_remove %d: %s", area.zram, strerror(-err));
+			good = false;
+		}
+	}
+	area.zram = -1;
+	return good;
+}
+
+/* Pages that free slots may be short of: those that CPUs keep to themselves. */
+static inline unsigned long slot_slack(void)
+{
+	return sysconf(_SC_NPROCESSORS_ONLN) * 2 * 64;
+}
+
+/* Is the area empty but for what CPUs keep to themselves? */
+static inline bool swap_comes_back(const char *when)
+{
+	long long slack = slot_slack() * page_size() / 1024;
+	double end = now() + 10;
+
+	while (swap_free_kb() + slack < area.free_before) {
+		if (now() > end) {
+			fail("%s: SwapFree is %lld kB, was %lld", when, swap_free_kb(),
+			     area.free_before);
+			return false;
+		}
+		nap_ms(50);
+	}
+	if (area.zram >= 0 && !zram_mm_falls_to(area.zram, MM_ORIG_DATA_SIZE,
+						(1 + slot_slack()) * page_size())) {
+		fail("%s: %s still holds %llu pages", when, area.node,
+		     zram_mm(area.zram, MM_ORIG_DATA_SIZE) / page_size());
+		return false;
+	}
+	return true;
+}
+
+/* The number of pages of a block device; 0 if it cannot be had. */
+static inline unsigned long long device_pages(const char *node)
+{
+	unsigned long long bytes;
+	int fd = open(node, O_RDONLY);
+
+	if (fd < 0 || ioctl(fd, BLKGETSIZE64, &bytes))
+		bytes = 0;
+	if (fd >= 0)
+		close(fd);
+	return bytes / page_size();
+}
+
+/* ---- memory ---- */
+
+struct memory {
+	char *base;
+	unsigned long pages;
+	__u64 *key;
+	int fd;			/* of shared memory, else -1 */
+};
+
+static inline char *page_at(struct memory *m, unsigned long nr)
+{
+	return m->base + nr * page_size();
+}
+
+/*
+ * Map memory aligned to @align pages with something inaccessible on both sides,
+ * so that it never is part of a larger mapping.
+ */
+static inline char *map_apart(unsigned long pages, unsigned long align, int fd)
+{
+	unsigned long bytes = pages * page_size(), step = align * page_size();
+	char *all, *base;
+
+	all = mmap(NULL, bytes + 3 * step, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (all == MAP_FAILED)
+		return NULL;
+	base = (char *)(((unsigned long)all + 2 * step - 1) / step * step);
+	base = mmap(base, bytes, PROT_READ | PROT_WRITE,
+		    MAP_FIXED | (fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED), fd, 0);
+	return base == MAP_FAILED ? NULL : base;
+}
+
+static inline bool memory_get(struct memory *m, unsigned long pages, unsigned long align,
+			      bool shared)
+{
+	m->pages = pages;
+	m->fd = -1;
+	m->base = NULL;
+	m->key = calloc(pages, sizeof(*m->key));
+	if (shared) {
+		m->fd = memfd_create("cswap", 0);
+		if (m->fd < 0 || ftruncate(m->fd, pages * page_size()))
+			goto bad;
+	}
+	if (m->key)
+		m->base = map_apart(pages, align, m->fd);
+	/* The program may be locked into memory, this not. */
+	if (m->base && !munlock(m->base, pages * page_size()))
+		return true;
+bad:
+	fail("no memory for %lu pages: %s", pages, strerror(errno));
+	return false;
+}
+
+static inline void memory_put(struct memory *m)
+{
+	if (m->base)
+		munmap(m->base, m->pages * page_size());
+	if (m->fd >= 0)
+		close(m->fd);
+	free(m->key);
+	memset(m, 0, sizeof(*m));
+	m->fd = -1;
+}
+
+/* Write the page, with a new key. */
+static inline void renew(struct memory *m, unsigned long nr)
+{
+	m->key[nr] = rnd(&seed);
+	page_fill(page_at(m, nr), m->key[nr]);
+}
+
+static inline void renew_all(struct memory *m)
+{
+	unsigned long i;
+
+	for (i = 0; i < m->pages; i++)
+		renew(m, i);
+}
+
+static inline bool range_intact(struct memory *m, unsigned long first, unsigned long nr,
+				const char *when)
+{
+	bool good = true;
+
+	for (; nr; nr--, first++)
+		good &= page_is(page_at(m, first), m->key[first], when, first);
+	return good;
+}
+
+static inline bool intact(struct memory *m, const char *when)
+{
+	return range_intact(m, 0, m->pages, when);
+}
+
+/* Sum of a line of smaps over the mappings in the range, in kB; -1 without smaps. */
+static inline long smaps_kb(const char *from, unsigned long bytes, const char *name)
+{
+	unsigned long start, end, at = (unsigned long)from;
+	size_t len = strlen(name);
+	bool inside = false;
+	char line[512];
+	long sum = 0;
+	FILE *f = fopen("/proc/self/smaps", "r");
+
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+			inside = start >= at && end <= at + bytes;
+		else if (inside && !strncmp(line, name, len) && line[len] == ':')
+			sum += strtol(line + len + 1, NULL, 10);
+	}
+	fclose(f);
+	return sum;
+}
+
+/* The number of pages that are out; of shared memory, of the whole mapping. */
+static inline unsigned long swapped(struct memory *m)
+{
+	unsigned long i, n, got, nr = 0, first = (unsigned long)m->base / page_size();
+	__u64 entry[512];
+	int fd;
+
+	if (m->fd >= 0)
+		return smaps_kb(m->base, m->pages * page_size(), "Swap") / (page_size() / 1024);
+	fd = open("/proc/self/pagemap", O_RDONLY);
+	for (i = 0; fd >= 0 && i < m->pages; i += got) {
+		n = m->pages - i < ARRAY_SIZE(entry) ? m->pages - i : ARRAY_SIZE(entry);
+		n = pread(fd, entry, n * sizeof(*entry), (first + i) * sizeof(*entry));
+		if ((long)n <= 0)
+			break;
+		got = n / sizeof(*entry);
+		for (n = 0; n < got; n++)
+			nr += entry[n] >> 62 & 1;
+	}
+	if (fd >= 0)
+		close(fd);
+	return nr;
+}
+
+/*
+ * Page all of it out. Reclaim may leave a page for many good reasons, so this
+ * is tried for a while and contented with nearly all. Zeros need not be swapped
+ * at all: when a huge page is split, the shared zero page takes their place.
+ */
+static inline bool page_out(struct memory *m)
+{
+	unsigned long enough = 0, i;
+	double end = now() + 20;
+
+	for (i = 0; i < m->pages; i++)
+		enough += page_kind(m->key[i]) != PAGE_ZERO;
+	enough -= enough / 20;
+	do {
+		if (madvise(m->base, m->pages * page_size(), MADV_PAGEOUT)) {
+			fail("MADV_PAGEOUT: %s", strerror(errno));
+			return false;
+		}
+		if (swapped(m) >= enough)
+			return true;
+		nap_ms(20);
+	} while (now() < end);
+	fail("only %lu of %lu pages are swapped", swapped(m), m->pages);
+	return false;
+}
+
+/* Some of the pages, as memory of its own; not to be put back. */
+static inline struct memory part_of(struct memory *m, unsigned long first, unsigned long nr)
+{
+	struct memory part = *m;
+
+	part.base = page_at(m, first);
+	part.key = m->key + first;
+	part.pages = nr;
+	return part;
+}
+
+/*
+ * Page out every page; none may be of zeros. Those that other CPUs have in their
+ * batches for the LRU lists can only be had when these are drained.
+ */
+static inline bool page_out_all(struct memory *m)
+{
+	double end = now() + 20;
+
+	do {
+		if (madvise(m->base, m->pages * page_size(), MADV_PAGEOUT)) {
+			fail("MADV_PAGEOUT: %s", strerror(errno));
+			return false;
+		}
+		if (swapped(m) == m->pages)
+			return true;
+		file_write("/proc/sys/vm/drop_caches", "1");
+		nap_ms(50);
+	} while (now() < end);
+	fail("only %lu of %lu pages are swapped", swapped(m), m->pages);
+	return false;
+}
+
+/* ---- huge pages ---- */
+
+#define THP_DIR "/sys/kernel/mm/transparent_hugepage/"
+
+/* The number of pages in a huge page, 0 without them. */
+static inline unsigned long huge_pages_of(void)
+{
+	char text[32];
+	int len = file_read(THP_DIR "hpage_pmd_size", text, sizeof(text));
+
+	return len < 0 ? 0 : strtoul(text, NULL, 10) / page_size();
+}
+
+/* Allow huge pages where they are asked for; false if there are none. */
+static inline bool thp_allow(void)
+{
+	char text[128];
+
+	if (file_read(THP_DIR "enabled", text, sizeof(text)) < 0)
+		return false;
+	return !list_has(text, "never", true) || !setting_write(THP_DIR "enabled", "madvise");
+}
+
+/* ---- processes that wait for each other ---- */
+
+/* Returns like fork(); a child dies with its parent. */
+static inline pid_t fork_child(void)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	else if (pid < 0)
+		fail("fork: %s", strerror(errno));
+	return pid;
+}
+
+static inline bool exited_well(pid_t pid)
+{
+	int status;
+
+	if (pid < 0)
+		return false;
+	if (waitpid(pid, &status, 0) != pid) {
+		fail("waitpid: %s", strerror(errno));
+		return false;
+	}
+	if (status)
+		fail("a child failed: %s %d", WIFSIGNALED(status) ? "signal" : "exit status",
+		     WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	return !status;
+}
+
+/* A pipe as a gate: everybody waits until the one writer closes it. */
+struct gate {
+	int fd[2];
+};
+
+static inline void gate_make(struct gate *g)
+{
+	if (pipe(g->fd))
+		ksft_exit_fail_perror("pipe");
+}
+
+static inline void gate_wait(struct gate *g)
+{
+	char c;
+
+	close(g->fd[1]);
+	while (read(g->fd[0], &c, 1) < 0 && errno == EINTR)
+		;
+	close(g->fd[0]);
+}
+
+static inline void gate_open(struct gate *g)
+{
+	close(g->fd[0]);
+	close(g->fd[1]);
+}
+
+/* ---- memory cgroups ---- */
+
+/*
+ * A test has one group, named "", and may have others below it, named "/a" and
+ * so on. They are of version 2, the only one that knows of zswap.
+ */
+static char cgroup_root[PATH_MAX / 2];
+static char cgroup_home[PATH_MAX / 2];	/* where this process came from, if it has left */
+static char cgroup_control[PATH_MAX];	/* to be told that memory is not wanted any more */
+static bool cgroup_mounted;
+
+static inline void cgroup_path(char *path, size_t size, const char *group, const char *file)
+{
+	snprintf(path, size, "%s/cswap.%d%s/%s", cgroup_root, main_pid, group, file);
+}
+
+/* 0 or a negative errno. */
+static inline int cgroup_write(const char *group, const char *file, const char *text)
+{
+	char path[PATH_MAX];
+
+	cgroup_path(path, sizeof(path), group, file);
+	return file_write(path, text);
+}
+
+static inline int cgroup_write_number(const char *group, const char *file, unsigned long number)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%lu", number);
+	return cgroup_write(group, file, text);
+}
+
+/* -1 if there is no such file, or it says "max". */
+static inline long long cgroup_number(const char *group, const char *file)
+{
+	char path[PATH_MAX], text[64];
+
+	cgroup_path(path, sizeof(path), group, file);
+	if (file_read(path, text, sizeof(text)) < 0 || !isdigit((unsigned char)*text))
+		return -1;
+	return strtoll(text, NULL, 10);
+}
+
+static inline long long cgroup_field(const char *group, const char *file, const char *name)
+{
+	char path[PATH_MAX];
+
+	cgroup_path(path, sizeof(path), group, file);
+	return file_field(path, name);
+}
+
+static inline bool cgroup_find(void)
+{
+	char line[PATH_MAX], type[64];
+	bool found = false;
+	FILE *f = fopen("/proc/self/mounts", "r");
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = sscanf(line, "%*s %2000s %63s", cgroup_root, type) == 2 &&
+			!strcmp(type, "cgroup2");
+	if (f)
+		fclose(f);
+	if (found)
+		return true;
+	snprintf(cgroup_root, sizeof(cgroup_root), "/tmp/cswap.XXXXXX");
+	if (!mkdtemp(cgroup_root))
+		return false;
+	cgroup_mounted = !mount("none", cgroup_root, "cgroup2", 0, NULL);
+	if (!cgroup_mounted)
+		rmdir(cgroup_root);
+	return cgroup_mounted;
+}
+
+/* Make a group; false if this machine cannot limit memory so. */
+static inline bool cgroup_make(const char *group)
+{
+	char path[PATH_MAX], text[512];
+
+	if (!*group) {
+		if (!cgroup_find())
+			return false;
+		snprintf(path, sizeof(path), "%s/cgroup.subtree_control", cgroup_root);
+		if (file_read(path, text, sizeof(text)) < 0)
+			return false;
+		if (!list_has(text, "memory", false)) {
+			if (file_write(path, "+memory"))
+				return false;
+			snprintf(cgroup_control, sizeof(cgroup_control), "%s", path);
+		}
+	} else if (cgroup_write("", "cgroup.subtree_control", "+memory")) {
+		return false;
+	}
+	cgroup_path(path, sizeof(path), group, "");
+	return !mkdir(path, 0755);
+}
+
+/* Memory that this process asks for from now on is the group's. */
+static inline bool cgroup_enter(const char *group)
+{
+	char line[PATH_MAX];
+	FILE *f;
+	int err;
+
+	if (!*cgroup_home) {
+		f = fopen("/proc/self/cgroup", "r");
+		while (f && fgets(line, sizeof(line), f))
+			if (sscanf(line, "0::%2000s", cgroup_home) == 1)
+				break;
+		if (f)
+			fclose(f);
+	}
+	err = cgroup_write(group, "cgroup.procs", "0");
 	if (err)
-		return err;
-	return swapon(device, SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK) ? -errno : 0;
+		fail("entering the cgroup: %s", strerror(-err));
+	return !err;
+}
+
+static inline void cgroup_leave(void)
+{
+	char path[PATH_MAX + 16];
+
+	if (!*cgroup_home)
+		return;
+	snprintf(path, sizeof(path), "%s%s/cgroup.procs", cgroup_root, cgroup_home);
+	file_write(path, "0");
+	*cgroup_home = '\0';
+}
+
+static inline bool cgroup_remove(const char *group)
+{
+	double end = now() + 5;
+	char path[PATH_MAX];
+	int err;
+
+	cgroup_path(path, sizeof(path), group, "");
+	while ((err = rmdir(path) ? errno : 0) == EBUSY && now() < end)
+		nap_ms(50);
+	if (err && err != ENOENT)
+		fail("%s: %s", path, strerror(err));
+	return !err;
+}
+
+/* Leave and remove all groups, if there are any. */
+static inline void cgroup_stop(void)
+{
+	char path[PATH_MAX], group[NAME_MAX + 2];
+	struct dirent *entry;
+	DIR *dir;
+
+	cgroup_leave();
+	cgroup_path(path, sizeof(path), "", "");
+	dir = *cgroup_root ? opendir(path) : NULL;
+	if (dir) {
+		while ((entry = readdir(dir)) != NULL)
+			if (entry->d_type == DT_DIR && *entry->d_name != '.') {
+				snprintf(group, sizeof(group), "/%s", entry->d_name);
+				cgroup_remove(group);
+			}
+		closedir(dir);
+		cgroup_remove("");
+	}
+	if (*cgroup_control)
+		file_write(cgroup_control, "-memory");
+	*cgroup_control = '\0';
+	if (cgroup_mounted) {
+		umount2(cgroup_root, MNT_DETACH);
+		rmdir(cgroup_root);
+	}
+	cgroup_mounted = false;
+	*cgroup_root = '\0';
 }
 
 #endif /* CSWAP_UTIL_H */

@@ -4,8 +4,9 @@
  * was, whoever looks at it and whatever was done to it in between; and what is
  * unmapped gives its swap back.
  *
- * Each test makes a swap area, by default on a new zram device, uses it before
- * any other, and swaps it off at the end; nothing may then be left in it.
+ * Each test makes a swap area, on a new zram device or on a disk behind zswap,
+ * uses it before any other, and swaps it off at the end; nothing may then be left
+ * in it, nor in zswap.
  * Memory is filled with pages of known keys (cswap_util.h) and pushed out by
  * MADV_PAGEOUT, so that a test needs no shortage of memory. The last test makes
  * one: several processes in a memory cgroup that is too small for them change
@@ -14,20 +15,16 @@
  * The operations of a process in the random test follow from the seed. They
  * can be had again with the same seed, sizes and number of operations.
  */
-#include "cswap_util.h"
+#include "zswap_util.h"
 
 #include <getopt.h>
-#include <signal.h>
-#include <sys/ioctl.h>
-#include <sys/mount.h>
-#include <sys/prctl.h>
 
 #define MANY		80	/* sharers: more than a byte of the swap map counts */
 #define MAX_WRITERS	16
 #define NR_REGIONS	3
 
 static struct {
-	char *algorithms;
+	char *stores;
 	const char *device;
 	unsigned long mib;
 	unsigned long seconds;
@@ -41,350 +38,52 @@ static struct {
 	.seed = 1,
 };
 
-static __u64 seed;
-static pid_t main_pid;
-
 /* ---- the swap area ---- */
-
-static struct {
-	char node[PATH_MAX];
-	int zram;		/* its number, or -1 */
-	bool on;
-	long long free_before;	/* SwapFree with nothing in it, kB */
-} area = { .zram = -1 };
-
-static long long swap_free_kb(void)
-{
-	return file_field("/proc/meminfo", "SwapFree");
-}
-
-/* Pages that free slots may be short of: those that CPUs keep to themselves. */
-static unsigned long slot_slack(void)
-{
-	return sysconf(_SC_NPROCESSORS_ONLN) * 2 * 64;
-}
 
 static unsigned long data_pages(void)
 {
 	return (opt.mib << 20) / page_size();
 }
 
-static bool area_start(const char *algorithm)
-{
-	unsigned long long pages = data_pages() * 4;
-	char text[32];
-	int err = 0, fd;
-
-	if (opt.device) {
-		snprintf(area.node, sizeof(area.node), "%s", opt.device);
-		fd = open(area.node, O_RDONLY);
-		if (fd < 0 || ioctl(fd, BLKGETSIZE64, &pages))
-			err = errno;
-		if (fd >= 0)
-			close(fd);
-		pages /= page_size();
-		if (!err && pages < data_pages() * 2)
-			err = ENOSPC;
-		if (err) {
-			fail("%s: %s", area.node, strerror(err));
-			return false;
-		}
-	} else {
-		area.zram = zram_hot_add();
-		if (area.zram < 0) {
-			fail("hot_add: %s", strerror(-area.zram));
-			return false;
-		}
-		snprintf(area.node, sizeof(area.node), "/dev/zram%d", area.zram);
-		snprintf(text, sizeof(text), "%llu", pages * page_size());
-		if (zram_write(area.zram, "comp_algorithm", algorithm) ||
-		    zram_write(area.zram, "disksize", text)) {
-			fail("%s: cannot be set up with %s", area.node, algorithm);
-			return false;
-		}
-	}
-	err = swap_start(area.node, pages < UINT_MAX ? pages : UINT_MAX);
-	if (err) {
-		fail("swapon %s: %s", area.node, strerror(-err));
-		return false;
-	}
-	area.on = true;
-	area.free_before = swap_free_kb();
-	return true;
-}
-
-/* What zram holds when nothing is swapped: the page of the signature. */
-static bool zram_is_empty(void)
-{
-	unsigned long long stat[2], held;
-	char text[128], *line;
-
-	held = zram_mm(area.zram, MM_ORIG_DATA_SIZE) / page_size();
-	if (held <= 1)
-		return true;
-	/* A free slot that somebody had locked at the moment is not told to zram. */
-	if (zram_read(area.zram, "debug_stat", text, sizeof(text)) >= 0) {
-		line = strchr(text, '\n');
-		if (line && sscanf(line, "%llu %llu", &stat[0], &stat[1]) == 2 &&
-		    held <= 1 + stat[1])
-			return true;
-	}
-	fail("%s holds %llu pages after swapoff", area.node, held);
-	return false;
-}
-
-static bool area_swapoff(void)
-{
-	if (swapoff(area.node)) {
-		fail("swapoff %s: %s", area.node, strerror(errno));
-		return false;
-	}
-	area.on = false;
-	return area.zram < 0 || zram_is_empty();
-}
-
-/* Everything that used the area must be gone, or swapoff brings it back. */
-static bool area_stop(void)
-{
-	bool good = true;
-	int err;
-
-	if (area.on)
-		good = area_swapoff();
-	if (area.zram >= 0) {
-		err = zram_hot_remove(area.zram);
-		if (err) {
-			fail("hot_remove %d: %s", area.zram, strerror(-err));
-			good = false;
-		}
-	}
-	area.zram = -1;
-	return good;
-}
-
-/* ---- memory ---- */
-
-struct memory {
-	char *base;
-	unsigned long pages;
-	__u64 *key;
-	int fd;			/* of shared memory, else -1 */
-};
-
-static char *page_at(struct memory *m, unsigned long nr)
-{
-	return m->base + nr * page_size();
-}
-
 /*
- * Map memory aligned to @align pages with something inaccessible on both sides,
- * so that it never is part of a larger mapping.
+ * What a test swaps to is named by its compressor: "lzo" is zram with it,
+ * "zswap:lzo" the disk behind zswap with it, "zswap+zram:lzo" a zram device
+ * behind zswap with it. The name of option -d alone is that device.
  */
-static char *map_apart(unsigned long pages, unsigned long align, int fd)
+static const char *after(const char *name, const char *prefix)
 {
-	unsigned long bytes = pages * page_size(), step = align * page_size();
-	char *all, *base;
+	size_t len = strlen(prefix);
 
-	all = mmap(NULL, bytes + 3 * step, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (all == MAP_FAILED)
-		return NULL;
-	base = (char *)(((unsigned long)all + 2 * step - 1) / step * step);
-	base = mmap(base, bytes, PROT_READ | PROT_WRITE,
-		    MAP_FIXED | (fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED), fd, 0);
-	return base == MAP_FAILED ? NULL : base;
+	return strncmp(name, prefix, len) ? NULL : name + len;
 }
 
-static bool memory_get(struct memory *m, unsigned long pages, unsigned long align, bool shared)
+static bool has_zswap(void)
 {
-	m->pages = pages;
-	m->fd = -1;
-	m->base = NULL;
-	m->key = calloc(pages, sizeof(*m->key));
-	if (shared) {
-		m->fd = memfd_create("swap_data", 0);
-		if (m->fd < 0 || ftruncate(m->fd, pages * page_size()))
-			goto bad;
+	return !access(ZSWAP_PARAM "enabled", F_OK);
+}
+
+/* 0, or what the test returns. */
+static int store_start(const char *name)
+{
+	const char *on_disk = after(name, "zswap:"), *on_zram = after(name, "zswap+zram:");
+	int ret;
+
+	if (on_disk || on_zram) {
+		if (!has_zswap())
+			return skip("the kernel is built without zswap");
+		ret = zswap_start(on_disk ? : on_zram);
+		if (ret)
+			return ret;
 	}
-	if (m->key)
-		m->base = map_apart(pages, align, m->fd);
-	if (m->base)
-		return true;
-bad:
-	fail("no memory for %lu pages: %s", pages, strerror(errno));
-	return false;
+	if (*name == '/' || on_disk)
+		return area_on(disk.node, disk.pages) ? KSFT_PASS : KSFT_FAIL;
+	return area_on_zram(on_zram ? NULL : name, data_pages() * 4);
 }
 
-static void memory_put(struct memory *m)
+/* Is nothing in use any more? */
+static bool store_empties(const char *when)
 {
-	if (m->base)
-		munmap(m->base, m->pages * page_size());
-	if (m->fd >= 0)
-		close(m->fd);
-	free(m->key);
-	memset(m, 0, sizeof(*m));
-	m->fd = -1;
-}
-
-/* Write the page, with a new key. */
-static void renew(struct memory *m, unsigned long nr)
-{
-	m->key[nr] = rnd(&seed);
-	page_fill(page_at(m, nr), m->key[nr]);
-}
-
-static void renew_all(struct memory *m)
-{
-	unsigned long i;
-
-	for (i = 0; i < m->pages; i++)
-		renew(m, i);
-}
-
-static bool range_intact(struct memory *m, unsigned long first, unsigned long nr, const char *when)
-{
-	bool good = true;
-
-	for (; nr; nr--, first++)
-		good &= page_is(page_at(m, first), m->key[first], when, first);
-	return good;
-}
-
-static bool intact(struct memory *m, const char *when)
-{
-	return range_intact(m, 0, m->pages, when);
-}
-
-/* Sum of a line of smaps over the mappings in the range, in kB; -1 without smaps. */
-static long smaps_kb(const char *from, unsigned long bytes, const char *name)
-{
-	unsigned long start, end, at = (unsigned long)from;
-	size_t len = strlen(name);
-	bool inside = false;
-	char line[512];
-	long sum = 0;
-	FILE *f = fopen("/proc/self/smaps", "r");
-
-	if (!f)
-		return -1;
-	while (fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
-			inside = start >= at && end <= at + bytes;
-		else if (inside && !strncmp(line, name, len) && line[len] == ':')
-			sum += strtol(line + len + 1, NULL, 10);
-	}
-	fclose(f);
-	return sum;
-}
-
-static unsigned long swapped(struct memory *m)
-{
-	return smaps_kb(m->base, m->pages * page_size(), "Swap") / (page_size() / 1024);
-}
-
-/*
- * Page all of it out. Reclaim may leave a page for many good reasons, so this
- * is tried for a while and contented with nearly all. Zeros need not be swapped
- * at all: when a huge page is split, the shared zero page takes their place.
- */
-static bool page_out(struct memory *m)
-{
-	unsigned long enough = 0, i;
-	double end = now() + 20;
-
-	for (i = 0; i < m->pages; i++)
-		enough += page_kind(m->key[i]) != PAGE_ZERO;
-	enough -= enough / 20;
-	do {
-		if (madvise(m->base, m->pages * page_size(), MADV_PAGEOUT)) {
-			fail("MADV_PAGEOUT: %s", strerror(errno));
-			return false;
-		}
-		if (swapped(m) >= enough)
-			return true;
-		nap_ms(20);
-	} while (now() < end);
-	fail("only %lu of %lu pages are swapped", swapped(m), m->pages);
-	return false;
-}
-
-/* Is the area empty but for what CPUs keep to themselves? */
-static bool swap_comes_back(const char *when)
-{
-	long long slack = slot_slack() * page_size() / 1024;
-	double end = now() + 10;
-
-	while (swap_free_kb() + slack < area.free_before) {
-		if (now() > end) {
-			fail("%s: SwapFree is %lld kB, was %lld", when, swap_free_kb(),
-			     area.free_before);
-			return false;
-		}
-		nap_ms(50);
-	}
-	if (area.zram >= 0 && !zram_mm_falls_to(area.zram, MM_ORIG_DATA_SIZE,
-						(1 + slot_slack()) * page_size())) {
-		fail("%s: %s still holds %llu pages", when, area.node,
-		     zram_mm(area.zram, MM_ORIG_DATA_SIZE) / page_size());
-		return false;
-	}
-	return true;
-}
-
-/* ---- processes that wait for each other ---- */
-
-/* Returns like fork(); a child dies with its parent. */
-static pid_t fork_child(void)
-{
-	pid_t pid = fork();
-
-	if (!pid)
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-	else if (pid < 0)
-		fail("fork: %s", strerror(errno));
-	return pid;
-}
-
-static bool exited_well(pid_t pid)
-{
-	int status;
-
-	if (pid < 0)
-		return false;
-	if (waitpid(pid, &status, 0) != pid) {
-		fail("waitpid: %s", strerror(errno));
-		return false;
-	}
-	if (status)
-		fail("a child failed: %s %d", WIFSIGNALED(status) ? "signal" : "exit status",
-		     WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-	return !status;
-}
-
-/* A pipe as a gate: everybody waits until the one writer closes it. */
-struct gate {
-	int fd[2];
-};
-
-static void gate_make(struct gate *g)
-{
-	if (pipe(g->fd))
-		ksft_exit_fail_perror("pipe");
-}
-
-static void gate_wait(struct gate *g)
-{
-	char c;
-
-	close(g->fd[1]);
-	while (read(g->fd[0], &c, 1) < 0 && errno == EINTR)
-		;
-	close(g->fd[0]);
-}
-
-static void gate_open(struct gate *g)
-{
-	close(g->fd[0]);
-	close(g->fd[1]);
+	return zswap_empties(when) && swap_comes_back(when);
 }
 
 /* ---- tests ---- */
@@ -400,7 +99,10 @@ static int round_trips(void)
 	renew_all(&mem);
 	if (!page_out(&mem))
 		return KSFT_FAIL;
-	if (area.zram >= 0 &&
+	if (zswap.on && zswap_stored() < (long long)mem.pages / 3)
+		return fail("%lu pages are swapped, but zswap has %lld", swapped(&mem),
+			    zswap_stored());
+	if (area.zram >= 0 && !zswap.on &&
 	    zram_mm(area.zram, MM_ORIG_DATA_SIZE) < mem.pages / 2 * page_size())
 		return fail("%lu pages are swapped, but %s holds %llu", swapped(&mem), area.node,
 			    zram_mm(area.zram, MM_ORIG_DATA_SIZE) / page_size());
@@ -508,7 +210,7 @@ static int many_sharers(void)
 		good &= exited_well(pid[i]);
 	if (!good || nr < MANY)
 		return KSFT_FAIL;
-	return swap_comes_back("after all sharers") ? KSFT_PASS : KSFT_FAIL;
+	return store_empties("after all sharers") ? KSFT_PASS : KSFT_FAIL;
 }
 
 static int freed_on_unmap(void)
@@ -531,7 +233,7 @@ static int freed_on_unmap(void)
 	if (!intact(&mem, "the half that is left") || !page_out(&mem))
 		return KSFT_FAIL;
 	memory_put(&mem);
-	if (!swap_comes_back("after munmap"))
+	if (!store_empties("after munmap"))
 		return KSFT_FAIL;
 
 	pid = fork_child();
@@ -543,10 +245,10 @@ static int freed_on_unmap(void)
 	}
 	if (!exited_well(pid))
 		return KSFT_FAIL;
-	if (!swap_comes_back("after exit"))
+	if (!store_empties("after exit"))
 		return KSFT_FAIL;
 	/* Swapping off also empties what CPUs keep; it looks for itself. */
-	return area_swapoff() ? KSFT_PASS : KSFT_FAIL;
+	return area_off() ? KSFT_PASS : KSFT_FAIL;
 }
 
 static bool is_zero(const char *page)
@@ -731,7 +433,7 @@ static int shared_memory(void)
 	close(shm.fd);
 	shm.base = NULL;
 	shm.fd = -1;
-	if (swap_comes_back("after the last user of shared memory"))
+	if (store_empties("after the last user of shared memory"))
 		ret = KSFT_PASS;
 out:
 	munmap(keys, len);
@@ -740,40 +442,6 @@ out:
 }
 
 /* ---- huge pages ---- */
-
-#define THP_ENABLED "/sys/kernel/mm/transparent_hugepage/enabled"
-
-static char thp_was[16];
-
-static unsigned long huge_pages_of(void)
-{
-	char text[32];
-	int len = file_read("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", text,
-			    sizeof(text));
-
-	return len < 0 ? 0 : strtoul(text, NULL, 10) / page_size();
-}
-
-/* Allow huge pages where they are asked for; false if there are none. */
-static bool thp_allow(void)
-{
-	char text[128];
-
-	if (file_read(THP_ENABLED, text, sizeof(text)) < 0)
-		return false;
-	if (list_has(text, "never", true)) {
-		snprintf(thp_was, sizeof(thp_was), "never");
-		return !file_write(THP_ENABLED, "madvise");
-	}
-	return true;
-}
-
-static void thp_restore(void)
-{
-	if (*thp_was)
-		file_write(THP_ENABLED, thp_was);
-	*thp_was = '\0';
-}
 
 static int huge_pages(void)
 {
@@ -834,7 +502,7 @@ static int swapoff_returns_all(void)
 	}
 	if (!swapped(&mem) || !swapped(&shm))
 		good = fail("nothing is out before swapoff") == KSFT_PASS;
-	good &= area_swapoff();
+	good &= area_off();
 	gate_open(&gate);
 	good &= intact(&mem, "after swapoff") && intact(&shm, "shared, after swapoff");
 	for (i = 0; i < ARRAY_SIZE(pid); i++)
@@ -1156,94 +824,6 @@ static void stir(void)
 	}
 }
 
-/* ---- a memory cgroup ---- */
-
-static char cgroup_root[PATH_MAX / 2], cgroup[PATH_MAX];
-static bool cgroup_mounted;
-
-static long long cgroup_events(const char *name)
-{
-	char path[PATH_MAX + 64];
-
-	snprintf(path, sizeof(path), "%s/memory.events", cgroup);
-	return file_field(path, name);
-}
-
-static bool cgroup_set(const char *file, const char *text)
-{
-	char path[PATH_MAX + 64];
-
-	snprintf(path, sizeof(path), "%s/%s", cgroup, file);
-	return !file_write(path, text);
-}
-
-static void cgroup_remove(void)
-{
-	double end = now() + 5;
-
-	if (*cgroup)
-		while (rmdir(cgroup) && errno == EBUSY && now() < end)
-			nap_ms(50);
-	*cgroup = '\0';
-	if (cgroup_mounted) {
-		umount2(cgroup_root, MNT_DETACH);
-		rmdir(cgroup_root);
-	}
-	cgroup_mounted = false;
-}
-
-static bool cgroup_find(void)
-{
-	char line[1024], type[64];
-	bool found = false;
-	FILE *f = fopen("/proc/self/mounts", "r");
-
-	while (f && !found && fgets(line, sizeof(line), f))
-		found = sscanf(line, "%*s %2000s %63s", cgroup_root, type) == 2 &&
-			!strcmp(type, "cgroup2");
-	if (f)
-		fclose(f);
-	if (found)
-		return true;
-	snprintf(cgroup_root, sizeof(cgroup_root), "/tmp/swap_data.XXXXXX");
-	if (!mkdtemp(cgroup_root))
-		return false;
-	cgroup_mounted = !mount("none", cgroup_root, "cgroup2", 0, NULL);
-	if (!cgroup_mounted)
-		rmdir(cgroup_root);
-	return cgroup_mounted;
-}
-
-/* A cgroup that holds a part of @bytes only; false if this machine has none. */
-static bool cgroup_make(unsigned long bytes)
-{
-	char text[64];
-
-	if (!cgroup_find())
-		return false;
-	snprintf(cgroup, sizeof(cgroup), "%s", cgroup_root);
-	if (!cgroup_set("cgroup.subtree_control", "+memory")) {
-		*cgroup = '\0';
-		cgroup_remove();
-		return false;
-	}
-	snprintf(cgroup, sizeof(cgroup), "%s/swap_data.%d", cgroup_root, getpid());
-	if (mkdir(cgroup, 0755)) {
-		*cgroup = '\0';
-		cgroup_remove();
-		return false;
-	}
-	/* Besides the data, each process needs some memory for itself. */
-	snprintf(text, sizeof(text), "%lu", bytes / 2 + (opt.writers << 19));
-	if (cgroup_set("memory.high", text)) {
-		snprintf(text, sizeof(text), "%lu", bytes / 8 * 5 + (opt.writers << 20));
-		if (cgroup_set("memory.max", text))
-			return true;
-	}
-	cgroup_remove();
-	return false;
-}
-
 static long long swap_outs(void)
 {
 	static const char * const counter[] = { "pswpout", "zswpout", "swpout_zero" };
@@ -1257,12 +837,32 @@ static long long swap_outs(void)
 	return sum;
 }
 
+/* A cgroup that holds a part of @bytes only; false if this machine has none. */
+static bool limit_memory(unsigned long bytes)
+{
+	/* Besides the data, each process needs some memory for itself. */
+	unsigned long high = bytes / 2 + (opt.writers << 19);
+	unsigned long max = bytes / 8 * 5 + (opt.writers << 20);
+
+	if (!cgroup_make("") || cgroup_write_number("", "memory.high", high) ||
+	    cgroup_write_number("", "memory.max", max))
+		return false;
+	/* zswap gets so little room that it never stops writing back. */
+	return !zswap.on || (zswap_param("shrinker_enabled", "Y") &&
+			     !cgroup_write_number("", "memory.zswap.max", bytes / 16));
+}
+
+static long long events(const char *name)
+{
+	return cgroup_field("", "memory.events", name);
+}
+
 static int random_operations(void)
 {
 	unsigned long pages = data_pages() / opt.writers / NR_REGIONS;
 	bool good = true, limited;
 	pid_t pid[MAX_WRITERS], stirrer;
-	long long outs = swap_outs();
+	long long outs = swap_outs(), back = vm_event("zswpwb");
 	unsigned int i;
 
 	if (pages < 16)
@@ -1271,7 +871,7 @@ static int random_operations(void)
 	if (tally == MAP_FAILED)
 		return fail("mmap: %s", strerror(errno));
 	thp_allow();
-	limited = cgroup_make(opt.mib << 20);
+	limited = limit_memory(opt.mib << 20);
 	if (!limited)
 		ksft_print_msg("no memory cgroup v2: only MADV_PAGEOUT makes pressure\n");
 	stirrer = fork_child();
@@ -1280,8 +880,8 @@ static int random_operations(void)
 	for (i = 0; i < opt.writers; i++) {
 		pid[i] = fork_child();
 		if (!pid[i]) {
-			if (limited && !cgroup_set("cgroup.procs", "0"))
-				_exit(!complain("cgroup.procs"));
+			if (limited && !cgroup_enter(""))
+				_exit(1);
 			_exit(!writer_lives(i, pages));
 		}
 	}
@@ -1292,18 +892,21 @@ static int random_operations(void)
 		waitpid(stirrer, NULL, 0);
 	}
 	outs = swap_outs() - outs;
+	back = vm_event("zswpwb") - back;
 	ksft_print_msg("%lu operations, %lu forks, %lu pages compared, %lld swapped out\n",
 		       tally->ops, tally->forks, tally->checked, outs);
+	if (zswap.on)
+		ksft_print_msg("%lld pages written back from zswap\n", back);
 	if (limited)
 		ksft_print_msg("memory cgroup: high %lld times, max %lld times, %lld killed\n",
-			       cgroup_events("high"), cgroup_events("max"),
-			       cgroup_events("oom_kill"));
-	if (outs < (long long)data_pages() / 8 || (limited && cgroup_events("high") < 1))
+			       events("high"), events("max"), events("oom_kill"));
+	if (outs < (long long)data_pages() / 8 || (limited && events("high") < 1))
 		good = fail("there was no pressure") == KSFT_PASS;
+	if (zswap.on && limited && back < (long long)data_pages() / 8)
+		good = fail("hardly a page was written back") == KSFT_PASS;
 	munmap(tally, page_size());
-	cgroup_remove();
 	if (good)
-		good = swap_comes_back("after all processes");
+		good = store_empties("after all processes");
 	return good ? KSFT_PASS : KSFT_FAIL;
 }
 
@@ -1329,8 +932,17 @@ static void clean_up(void)
 {
 	memory_put(&mem);
 	memory_put(&shm);
-	thp_restore();
-	cgroup_remove();
+	cgroup_stop();
+}
+
+static bool store_stop(void)
+{
+	bool good = area_stop();
+
+	good &= zswap_empties("after swapoff");
+	zswap.on = false;
+	settings_restore();
+	return good;
 }
 
 static void stop(void)
@@ -1338,7 +950,8 @@ static void stop(void)
 	if (getpid() != main_pid)
 		return;
 	clean_up();
-	area_stop();
+	store_stop();
+	disk_stop();
 }
 
 static void killed(int sig)
@@ -1347,31 +960,37 @@ static void killed(int sig)
 	_exit(128 + sig);
 }
 
-static void run(const struct test *test, const char *algorithm, bool available)
+static void run(const struct test *test, const char *store)
 {
 	double start = now();
-	char name[160];
+	char name[PATH_MAX];
 	int result;
 
-	snprintf(name, sizeof(name), "%s: %s", algorithm, test->name);
+	snprintf(name, sizeof(name), "%s: %s", *store == '/' ? strrchr(store, '/') + 1 : store,
+		 test->name);
 	seed = opt.seed;
-	if (!available)
-		result = skip("zram is built without %s", algorithm);
-	else
-		result = area_start(algorithm) ? test->run() : KSFT_FAIL;
+	result = store_start(store);
+	if (!result)
+		result = test->run();
 	clean_up();
-	if (!area_stop())
+	if (!store_stop())
 		result = KSFT_FAIL;
 	report(result, name);
 	ksft_print_msg("%.1f s\n", now() - start);
 }
 
+static const char usual[] = "lzo-rle,lz4,zstd,zswap:lzo,zswap:zstd,zswap+zram:lz4";
+
 static void print_usage(const char *self)
 {
 	printf("usage: %s [options]\n"
-	       "  -a, --algorithms LIST  zram compressors, with commas (default lzo-rle,lz4,zstd)\n"
-	       "  -d, --device DEVICE    swap to this block device and not to zram;\n"
-	       "                         WHAT IS ON IT IS LOST; at least twice --mib\n"
+	       "  -a, --algorithms LIST  what to swap to, with commas: lz4 for zram with this\n"
+	       "                         compressor, zswap:lz4 for zswap with it and a disk,\n"
+	       "                         zswap+zram:lz4 for zswap with it and zram (default\n"
+	       "                         %s)\n"
+	       "  -d, --device DEVICE    the disk, not one in memory; without -a there is no\n"
+	       "                         zram and no zswap, either;\n"
+	       "                         WHAT IS ON IT IS LOST; at least four times --mib\n"
 	       "  -m, --mib N            memory to swap (default %lu)\n"
 	       "  -p, --processes N      of the random test (default %u, at most %u)\n"
 	       "  -t, --time SECONDS     of the random test (default %lu)\n"
@@ -1382,7 +1001,7 @@ static void print_usage(const char *self)
 	       "  -X, --wrong N          test of the test: expect something wrong in the Nth page\n"
 	       "                         a process compares, so that the run must fail\n"
 	       "  -h, --help             this\n",
-	       self, opt.mib, opt.writers, MAX_WRITERS, opt.seconds, opt.seed);
+	       self, usual, opt.mib, opt.writers, MAX_WRITERS, opt.seconds, opt.seed);
 }
 
 static bool random_only;
@@ -1407,7 +1026,7 @@ static void parse(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "a:d:m:p:t:n:rs:X:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'a':
-			opt.algorithms = optarg;
+			opt.stores = optarg;
 			break;
 		case 'd':
 			opt.device = optarg;
@@ -1448,21 +1067,11 @@ static void parse(int argc, char **argv)
 	}
 }
 
-static void find_compressors(char *list, size_t size)
-{
-	int id = zram_hot_add();
-
-	if (id < 0)
-		ksft_exit_fail_msg("hot_add: %s\n", strerror(-id));
-	zram_read(id, "comp_algorithm", list, size);
-	zram_hot_remove(id);
-}
-
 int main(int argc, char **argv)
 {
-	char usual[] = "lzo-rle,lz4,zstd", compressors[512] = "", *algorithm[16];
+	char *store[16], *word;
 	unsigned int nr = 0, first, i, j;
-	char *word;
+	bool need_disk = false;
 
 	parse(argc, argv);
 	mem.fd = -1;
@@ -1474,31 +1083,28 @@ int main(int argc, char **argv)
 		ksft_exit_skip("the kernel is built without swap\n");
 	if (smaps_kb(NULL, 0, "Swap") < 0)
 		ksft_exit_skip("the kernel has no /proc/self/smaps to see what is swapped\n");
-	if (!opt.device && access("/sys/class/zram-control/hot_add", F_OK))
-		ksft_exit_skip("the kernel has no zram, and no --device is given\n");
 	main_pid = getpid();
 	atexit(stop);
 	signal(SIGINT, killed);
 	signal(SIGTERM, killed);
 
-	if (opt.device) {
-		algorithm[nr++] = strrchr(opt.device, '/') ? strrchr(opt.device, '/') + 1 :
-				  (char *)opt.device;
-	} else {
-		find_compressors(compressors, sizeof(compressors));
-		for (word = strtok(opt.algorithms ? : usual, ",");
-		     word && nr < ARRAY_SIZE(algorithm); word = strtok(NULL, ","))
-			algorithm[nr++] = word;
+	if (!opt.stores)
+		opt.stores = strdup(opt.device ? : usual);
+	for (word = strtok(opt.stores, ","); word && nr < ARRAY_SIZE(store);
+	     word = strtok(NULL, ",")) {
+		need_disk |= *word == '/' || (after(word, "zswap:") && has_zswap());
+		store[nr++] = word;
 	}
 	if (!nr)
 		ksft_exit_fail_msg("no compressor is named\n");
+	if (need_disk)
+		disk_start(opt.device, data_pages() * 4);
 
 	ksft_print_msg("seed %llu, %lu MiB, %u processes\n", opt.seed, opt.mib, opt.writers);
 	first = random_only ? ARRAY_SIZE(tests) - 1 : 0;
 	ksft_set_plan(nr * (ARRAY_SIZE(tests) - first));
 	for (i = 0; i < nr; i++)
 		for (j = first; j < ARRAY_SIZE(tests); j++)
-			run(&tests[j], algorithm[i],
-			    opt.device || list_has(compressors, algorithm[i], false));
+			run(&tests[j], store[i]);
 	ksft_finished();
 }

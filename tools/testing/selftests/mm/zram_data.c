@@ -10,10 +10,6 @@
 #include "cswap_util.h"
 
 #include <getopt.h>
-#include <linux/fs.h>
-#include <linux/loop.h>
-#include <signal.h>
-#include <sys/ioctl.h>
 
 #define CHUNK		32	/* pages at most in one read or write */
 #define WORKERS		4
@@ -41,13 +37,10 @@ static struct {
 	.scratch = "/tmp",
 };
 
-static __u64 seed;
-static pid_t main_pid;
 static char compressors[512];	/* that this zram has, with blanks between */
 static struct device dev = { .id = -1, .fd = -1 }, second = { .id = -1, .fd = -1 };
 static char loop_node[32];
 static int loop_fd = -1;
-static bool swap_is_on;
 
 /* ---- devices ---- */
 
@@ -166,7 +159,7 @@ static bool store(struct device *d, unsigned long first, unsigned long nr)
 	return !err;
 }
 
-static bool intact(struct device *d, unsigned long first, unsigned long nr, const char *when)
+static bool device_intact(struct device *d, unsigned long first, unsigned long nr, const char *when)
 {
 	bool good = true;
 	ssize_t want;
@@ -190,7 +183,7 @@ static bool intact(struct device *d, unsigned long first, unsigned long nr, cons
 
 static bool all_intact(struct device *d, const char *when)
 {
-	return intact(d, 0, d->pages, when);
+	return device_intact(d, 0, d->pages, when);
 }
 
 static bool discard(struct device *d, unsigned long first, unsigned long nr)
@@ -258,7 +251,7 @@ static int every_kind(const char *algorithm)
 		return KSFT_FAIL;
 	for (i = 0; i < dev.pages / 4; i++) {
 		at = rnd_below(&seed, dev.pages);
-		if (!intact(&dev, at, 1, "read at random"))
+		if (!device_intact(&dev, at, 1, "read at random"))
 			return KSFT_FAIL;
 	}
 	return KSFT_PASS;
@@ -280,7 +273,7 @@ static int random_overwrites(const char *algorithm)
 			break;
 		case 1:
 		case 2:
-			if (!intact(&dev, at, n, "among overwrites"))
+			if (!device_intact(&dev, at, n, "among overwrites"))
 				return KSFT_FAIL;
 			break;
 		default:
@@ -309,7 +302,7 @@ static bool worker(unsigned int nr)
 				return false;
 			break;
 		case 1:
-			if (!intact(&dev, at, 1, "beside other writers"))
+			if (!device_intact(&dev, at, 1, "beside other writers"))
 				return false;
 			break;
 		default:
@@ -687,44 +680,25 @@ static int second_compressor(const char *algorithm)
 /* 0 if there is a loop device on a file of @pages pages, else what the test returns. */
 static int loop_start(unsigned long pages)
 {
-	struct loop_config config = { .info.lo_flags = LO_FLAGS_AUTOCLEAR };
-	int control, file, nr, err = 0, tries = 20;
 	char path[PATH_MAX];
+	int file, ret = 0;
 
-	control = open("/dev/loop-control", O_RDWR);
-	if (control < 0)
-		return skip("no loop device to write back to: /dev/loop-control: %s",
-			    strerror(errno));
+	if (access("/dev/loop-control", F_OK))
+		return skip("the kernel is built without loop devices, to write back to one");
 	snprintf(path, sizeof(path), "%s/zram_data.XXXXXX", opt.scratch);
 	file = mkstemp(path);
-	if (file < 0) {
-		close(control);
+	if (file < 0)
 		return skip("no file for a loop device: %s: %s", path, strerror(errno));
-	}
 	unlink(path);
-	if (ftruncate(file, pages * page_size()))
-		err = errno;
-	config.fd = file;
-	config.block_size = page_size();
-	while (!err && tries--) {
-		nr = ioctl(control, LOOP_CTL_GET_FREE);
-		if (nr < 0)
-			break;
-		snprintf(loop_node, sizeof(loop_node), "/dev/loop%d", nr);
-		loop_fd = open(loop_node, O_RDWR);
-		if (loop_fd >= 0 && !ioctl(loop_fd, LOOP_CONFIGURE, &config))
-			break;
-		/* Somebody else may have been faster, or its node is not there yet. */
-		if (loop_fd >= 0)
-			close(loop_fd);
-		loop_fd = -1;
-		nap_ms(100);
+	if (ftruncate(file, pages * page_size())) {
+		ret = fail("%s: %s", path, strerror(errno));
+	} else {
+		loop_fd = loop_attach(file, loop_node, sizeof(loop_node));
+		if (loop_fd < 0)
+			ret = fail("loop device: %s", strerror(-loop_fd));
 	}
-	if (loop_fd < 0)
-		err = err ? : errno;
 	close(file);
-	close(control);
-	return loop_fd < 0 ? fail("loop device: %s", strerror(err)) : 0;
+	return ret;
 }
 
 /* It goes when its last user does. */
@@ -858,7 +832,7 @@ static int to_backing_device(const char *algorithm)
 		snprintf(text, sizeof(text), "page_index=%lu", rnd_below(&seed, dev.pages));
 		if (zram_write(dev.id, "writeback", text))
 			return fail("writeback %s: refused", text);
-		if (!intact(&dev, at, 1, "among writebacks"))
+		if (!device_intact(&dev, at, 1, "among writebacks"))
 			return KSFT_FAIL;
 	}
 	if (!all_intact(&dev, "after many writebacks"))
@@ -1183,19 +1157,16 @@ static int swapped_on(const char *algorithm)
 	if (!device_start(&dev, algorithm, default_pages()))
 		return KSFT_FAIL;
 	device_close(&dev);
-	err = swap_start(dev.node, dev.pages);
-	if (err)
-		return fail("swapon %s: %s", dev.node, strerror(-err));
-	swap_is_on = true;
+	if (!area_on(dev.node, dev.pages))
+		return KSFT_FAIL;
 	if (!refuses(busy, ARRAY_SIZE(busy)))
 		return KSFT_FAIL;
 	snprintf(text, sizeof(text), "%d", dev.id);
 	err = file_write("/sys/class/zram-control/hot_remove", text);
 	if (err != -EBUSY)
 		return fail("hot_remove of a swap device: %s", strerror(-err));
-	if (swapoff(dev.node))
-		return fail("swapoff %s: %s", dev.node, strerror(errno));
-	swap_is_on = false;
+	if (!area_off())
+		return KSFT_FAIL;
 	err = zram_reset(dev.id);
 	return err ? fail("reset after swapoff: %s", strerror(-err)) : KSFT_PASS;
 }
@@ -1235,9 +1206,7 @@ static void stop(void)
 {
 	if (getpid() != main_pid)
 		return;
-	if (swap_is_on)
-		swapoff(dev.node);
-	swap_is_on = false;
+	area_stop();
 	device_remove(&second);
 	device_remove(&dev);
 	loop_stop();
@@ -1261,9 +1230,8 @@ static void run(const struct test *test, const char *algorithm)
 		result = skip("zram is built without %s", algorithm);
 	else
 		result = device_add(&dev) ? test->run(algorithm) : KSFT_FAIL;
-	if (swap_is_on && swapoff(dev.node))
-		result = fail("swapoff %s: %s", dev.node, strerror(errno));
-	swap_is_on = false;
+	if (!area_stop())
+		result = KSFT_FAIL;
 	if (!device_remove(&second) || !device_remove(&dev))
 		result = KSFT_FAIL;
 	loop_stop();

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Placement: what zram stores of a page lies on the node of that page, not on
- * that of the CPU which happens to run reclaim.
+ * Placement: what zram and zswap store of a page lies on the node of that page,
+ * not on that of the CPU which happens to run reclaim.
  *
  * Memory of one node, bound to it, is filled with data that compresses and is
- * paged out to zram by a CPU of another node. The zspages that this adds are
- * counted node by node.
+ * paged out to one of the two by a CPU of another node. The zspages that this
+ * adds are counted node by node.
  *
  * System calls are made directly: libnuma may not be there.
  */
-#include "cswap_util.h"
+#include "zswap_util.h"
 
 #include <getopt.h>
 #include <linux/mempolicy.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/syscall.h>
 
 #define MAX_NODES	64
@@ -24,22 +23,15 @@ static struct {
 	unsigned long mib;
 	__u64 seed;
 } opt = {
-	.algorithm = "lzo-rle",
+	.algorithm = "lzo",
 	.mib = 16,
 	.seed = 1,
 };
 
-static pid_t main_pid;
-static int zram = -1;
-static char device[32];
-static bool swap_is_on;
-
 static unsigned int node[MAX_NODES];	/* those with memory */
 static unsigned int nr_nodes;
 
-static __u64 *key;
-static char *base;
-static unsigned long pages;
+static struct memory mem = { .fd = -1 };
 
 /* ---- nodes ---- */
 
@@ -120,8 +112,8 @@ static bool lies_on(unsigned long first, unsigned long step, unsigned int nid)
 	void *at;
 	int where;
 
-	for (i = first; i < pages; i += step) {
-		at = base + i * page_size();
+	for (i = first; i < mem.pages; i += step) {
+		at = page_at(&mem, i);
 		where = -1;
 		if (syscall(__NR_move_pages, 0, 1, &at, NULL, &where, 0)) {
 			fail("move_pages: %s", strerror(errno));
@@ -141,108 +133,53 @@ static bool lies_on(unsigned long first, unsigned long step, unsigned int nid)
 static void fill(void)
 {
 	static const enum page_kind kind[] = { PAGE_ALMOST, PAGE_PART, PAGE_TEXT, PAGE_TAIL };
-	__u64 seed = opt.seed;
 	unsigned long i;
 
-	for (i = 0; i < pages; i++) {
-		key[i] = page_key(rnd(&seed), kind[i / 2 % ARRAY_SIZE(kind)],
-				  rnd_below(&seed, page_size()));
-		page_fill(base + i * page_size(), key[i]);
+	for (i = 0; i < mem.pages; i++) {
+		mem.key[i] = page_key(rnd(&seed), kind[i / 2 % ARRAY_SIZE(kind)],
+				      rnd_below(&seed, page_size()));
+		page_fill(page_at(&mem, i), mem.key[i]);
 	}
 }
 
-static bool intact(void)
+/* ---- the swap area, new for each test ---- */
+
+/* 0, or what the test returns. */
+static int start(bool through_zswap)
 {
-	bool good = true;
-	unsigned long i;
+	unsigned long pages = (opt.mib << 20) / page_size();
+	int ret;
 
-	for (i = 0; i < pages; i++)
-		good &= page_is(base + i * page_size(), key[i], "back in memory", i);
-	return good;
-}
-
-/* Pages in zram; the first is the swap signature's. */
-static unsigned long stored(void)
-{
-	return zram_mm(zram, MM_ORIG_DATA_SIZE) / page_size() - 1;
-}
-
-static bool page_out(void)
-{
-	unsigned int tries;
-
-	for (tries = 0; tries < 100; tries++) {
-		if (madvise(base, pages * page_size(), MADV_PAGEOUT)) {
-			fail("MADV_PAGEOUT: %s", strerror(errno));
-			return false;
-		}
-		if (stored() >= pages - pages / 50)
-			return true;
-		nap_ms(20);
+	seed = opt.seed;
+	if (through_zswap) {
+		if (access(ZSWAP_PARAM "enabled", F_OK))
+			return skip("the kernel is built without zswap");
+		ret = zswap_start(opt.algorithm);
+		if (ret)
+			return ret;
+		if (!area_on(disk.node, disk.pages))
+			return KSFT_FAIL;
+	} else {
+		ret = area_on_zram(opt.algorithm, 2 * pages);
+		if (ret)
+			return ret;
 	}
-	fail("only %lu of %lu pages are stored", stored(), pages);
-	return false;
-}
-
-/* ---- the swap device, new for each test ---- */
-
-static bool start(void)
-{
-	char text[32];
-	int err;
-
-	pages = (opt.mib << 20) / page_size();
-	zram = zram_hot_add();
-	if (zram < 0) {
-		fail("hot_add: %s", strerror(-zram));
-		return false;
-	}
-	snprintf(device, sizeof(device), "/dev/zram%d", zram);
-	snprintf(text, sizeof(text), "%zu", 2 * pages * page_size());
-	if (zram_write(zram, "comp_algorithm", opt.algorithm) ||
-	    zram_write(zram, "disksize", text)) {
-		fail("%s: cannot be set up with %s", device, opt.algorithm);
-		return false;
-	}
-	err = swap_start(device, 2 * pages);
-	if (err) {
-		fail("swapon %s: %s", device, strerror(-err));
-		return false;
-	}
-	swap_is_on = true;
-	base = mmap(NULL, pages * page_size(), PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	key = calloc(pages, sizeof(*key));
-	if (base == MAP_FAILED || !key)
-		ksft_exit_fail_msg("no memory\n");
+	if (!memory_get(&mem, pages, 1, false))
+		return KSFT_FAIL;
 	/* A huge page would be of one node where pages of two are wanted. */
-	madvise(base, pages * page_size(), MADV_NOHUGEPAGE);
-	return true;
+	madvise(mem.base, pages * page_size(), MADV_NOHUGEPAGE);
+	return KSFT_PASS;
 }
 
 static bool stop_all(void)
 {
-	bool good = true;
-	int err;
+	bool good;
 
-	if (base)
-		munmap(base, pages * page_size());
-	base = NULL;
-	free(key);
-	key = NULL;
-	if (swap_is_on && swapoff(device)) {
-		fail("swapoff %s: %s", device, strerror(errno));
-		good = false;
-	}
-	swap_is_on = false;
-	if (zram >= 0) {
-		err = zram_hot_remove(zram);
-		if (err) {
-			fail("hot_remove %d: %s", zram, strerror(-err));
-			good = false;
-		}
-	}
-	zram = -1;
+	memory_put(&mem);
+	good = area_stop();
+	good &= zswap_empties("after swapoff");
+	zswap.on = false;
+	settings_restore();
 	return good;
 }
 
@@ -274,7 +211,7 @@ static long long growth_of_nodes(const long long *before, long long *growth)
 	long long sum = 0;
 	unsigned int i;
 
-	if (!page_out())
+	if (!page_out(&mem))
 		return -1;
 	count_zspages(growth);
 	for (i = 0; i < nr_nodes; i++) {
@@ -297,7 +234,7 @@ static int one_node(unsigned int which)
 		return KSFT_SKIP;
 	if (!run_away_from(nid))
 		return skip("no CPU belongs to another node with memory");
-	if (!bind_to(base, pages, nid))
+	if (!bind_to(mem.base, mem.pages, nid))
 		return KSFT_FAIL;
 	fill();
 	if (!lies_on(0, 1, nid))
@@ -306,11 +243,12 @@ static int one_node(unsigned int which)
 	sum = growth_of_nodes(before, growth);
 	if (sum < 0)
 		return KSFT_FAIL;
-	if (sum < (long long)pages / 10)
-		return fail("%lu pages were stored, but nr_zspages only grew by %lld", pages, sum);
+	if (sum < (long long)mem.pages / 10)
+		return fail("%lu pages were stored, but nr_zspages only grew by %lld",
+			    mem.pages, sum);
 	if (growth[which] * 100 < sum * 99)
 		return fail("of %lld zspage pages, %lld are on node %u", sum, growth[which], nid);
-	if (!intact())
+	if (!intact(&mem, "back in memory"))
 		return KSFT_FAIL;
 
 	/* And they go again: no node keeps any of them. */
@@ -337,8 +275,8 @@ static int two_nodes(unsigned int which)
 		return KSFT_SKIP;
 	if (!run_away_from(node[which]))
 		return skip("no CPU belongs to another node with memory");
-	for (i = 0; i < pages; i++)
-		if (!bind_to(base + i * page_size(), 1, node[i % 2 ? other : which]))
+	for (i = 0; i < mem.pages; i++)
+		if (!bind_to(page_at(&mem, i), 1, node[i % 2 ? other : which]))
 			return KSFT_FAIL;
 	fill();
 	if (!lies_on(0, 2, node[which]) || !lies_on(1, 2, node[other]))
@@ -351,15 +289,17 @@ static int two_nodes(unsigned int which)
 	if (growth[which] * 100 < sum * 47 || growth[other] * 100 < sum * 47)
 		return fail("of %lld zspage pages, %lld and %lld are on the two nodes", sum,
 			    growth[which], growth[other]);
-	return intact() ? KSFT_PASS : KSFT_FAIL;
+	return intact(&mem, "back in memory") ? KSFT_PASS : KSFT_FAIL;
 }
 
 /* ---- the list of tests ---- */
 
 static void stop(void)
 {
-	if (getpid() == main_pid)
-		stop_all();
+	if (getpid() != main_pid)
+		return;
+	stop_all();
+	disk_stop();
 }
 
 static void killed(int sig)
@@ -368,12 +308,18 @@ static void killed(int sig)
 	_exit(128 + sig);
 }
 
-static void run(int (*test)(unsigned int which), unsigned int which, const char *name)
+static void run(int (*test)(unsigned int which), unsigned int which, bool through_zswap,
+		const char *what)
 {
-	int result = start() ? test(which) : KSFT_FAIL;
+	int result = start(through_zswap);
+	char name[160];
 
+	if (!result)
+		result = test(which);
 	if (!stop_all())
 		result = KSFT_FAIL;
+	snprintf(name, sizeof(name), "%s: %s %u", through_zswap ? "zswap" : "zram", what,
+		 node[which]);
 	report(result, name);
 }
 
@@ -432,16 +378,13 @@ static void parse(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	char name[128];
-	unsigned int i;
+	unsigned int i, j;
 	int found;
 
 	parse(argc, argv);
 	ksft_print_header();
 	if (geteuid())
 		ksft_exit_skip("needs root\n");
-	if (access("/sys/class/zram-control/hot_add", F_OK))
-		ksft_exit_skip("the kernel has no zram\n");
 	if (access("/proc/swaps", F_OK))
 		ksft_exit_skip("the kernel is built without swap\n");
 	found = read_list("/sys/devices/system/node/has_memory", node, MAX_NODES);
@@ -458,17 +401,13 @@ int main(int argc, char **argv)
 	signal(SIGTERM, killed);
 
 	ksft_print_msg("seed %llu, %lu MiB, %s\n", opt.seed, opt.mib, opt.algorithm);
-	ksft_set_plan(4);
-	for (i = 0; i < 2; i++) {
-		snprintf(name, sizeof(name), "pages of node %u are stored on node %u", node[i],
-			 node[i]);
-		run(one_node, i, name);
-	}
-	for (i = 0; i < 2; i++) {
-		snprintf(name, sizeof(name),
-			 "pages of two nodes are stored on both, from a CPU not of node %u",
-			 node[i]);
-		run(two_nodes, i, name);
-	}
+	disk_start(NULL, (opt.mib << 20) / page_size() * 2);
+	ksft_set_plan(8);
+	for (i = 0; i < 2; i++)
+		for (j = 0; j < 2; j++) {
+			run(one_node, j, i, "pages of a node are stored on it, node");
+			run(two_nodes, j, i,
+			    "pages of two nodes are stored on both, from a CPU not of node");
+		}
 	ksft_finished();
 }

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the tests share that swap through zswap: its parameters and counters, and
+ * a disk to swap to.
+ *
+ * The disk is a loop device on a file that is in memory, is never swapped itself,
+ * and has all its pages from the start. So it needs no memory when memory is
+ * short, every machine can have one, and nothing on it matters. zram would do as
+ * well, but the kernel treats it as part of memory: it reads from it without the
+ * swap cache. Both ways through the kernel are tested.
+ */
+#ifndef ZSWAP_UTIL_H
+#define ZSWAP_UTIL_H
+
+#include "cswap_util.h"
+
+#define ZSWAP_PARAM	"/sys/module/zswap/parameters/"
+#define ZSWAP_STAT	"/sys/kernel/debug/zswap/"
+
+/* ---- parameters and counters ---- */
+
+static struct {
+	bool on;
+	long long stored;	/* pages in zswap before the test */
+	long long bytes;	/* and the memory that they take */
+} zswap;
+
+/* One of the files in debugfs; -1 without it. */
+static inline long long zswap_stat(const char *name)
+{
+	char path[128], text[32];
+
+	snprintf(path, sizeof(path), ZSWAP_STAT "%s", name);
+	return file_read(path, text, sizeof(text)) < 0 ? -1 : strtoll(text, NULL, 10);
+}
+
+/* 0 or a negative errno. The parameter is put back with settings_restore(). */
+static inline int zswap_set(const char *name, const char *value)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), ZSWAP_PARAM "%s", name);
+	return setting_write(path, value);
+}
+
+static inline bool zswap_is(const char *name, const char *value)
+{
+	char path[128], text[64];
+
+	snprintf(path, sizeof(path), ZSWAP_PARAM "%s", name);
+	return file_read(path, text, sizeof(text)) >= 0 && !strcmp(text, value);
+}
+
+/* Does it store large folios, report errors, and refuse bad parameters? */
+static inline bool zswap_is_new(void)
+{
+	return !access(ZSWAP_STAT "decompress_fail", F_OK);
+}
+
+/* Pages stored since the test began. */
+static inline long long zswap_stored(void)
+{
+	return zswap_stat("stored_pages") - zswap.stored;
+}
+
+static inline bool zswap_param(const char *name, const char *value)
+{
+	int err = zswap_set(name, value);
+
+	if (err)
+		fail("zswap: %s=%s: %s", name, value, strerror(-err));
+	return !err;
+}
+
+/*
+ * Turn it on, with much room and nothing that writes back by itself. 0, or what
+ * the test returns. Only when it was on does zswap look at a compressor's name.
+ */
+static inline int zswap_start(const char *compressor)
+{
+	int err;
+
+	if (!zswap_param("enabled", "Y") || !zswap_param("max_pool_percent", "50") ||
+	    !zswap_param("accept_threshold_percent", "90") ||
+	    !zswap_param("shrinker_enabled", "N"))
+		return KSFT_FAIL;
+	if (zswap_stat("stored_pages") < 0)
+		return skip("no debugfs on /sys/kernel/debug to read zswap's counters");
+	err = zswap_set("compressor", compressor);
+	if (err == -ENOENT)
+		return skip("the kernel has no compressor %s", compressor);
+	if (err || !zswap_is("compressor", compressor))
+		return fail("zswap does not take %s: %s", compressor, strerror(-err));
+	zswap.stored = zswap_stat("stored_pages");
+	zswap.bytes = zswap_stat("pool_total_size");
+	zswap.on = true;
+	return KSFT_PASS;
+}
+
+/* Is nothing of the test left in it? What is freed may need a moment. */
+static inline bool zswap_empties(const char *when)
+{
+	double end = now() + 10;
+
+	if (!zswap.on)
+		return true;
+	while (zswap_stored() > 0 || zswap_stat("pool_total_size") > zswap.bytes) {
+		if (now() > end) {
+			fail("%s: zswap has %lld pages and %lld bytes more than before", when,
+			     zswap_stored(), zswap_stat("pool_total_size") - zswap.bytes);
+			return false;
+		}
+		nap_ms(20);
+	}
+	return true;
+}
+
+/* ---- the disk ---- */
+
+static struct {
+	char node[PATH_MAX];
+	unsigned long long pages;
+	int fd;			/* of a loop device, or -1 */
+} disk = { .fd = -1 };
+
+/* A file in memory that cannot be swapped: a descriptor or a negative errno. */
+static inline int disk_file(unsigned long long pages)
+{
+	char dir[] = "/tmp/cswap.XXXXXX", path[sizeof(dir) + 8];
+	int file = -1, err = 0;
+
+	if (!mkdtemp(dir))
+		return -errno;
+	if (mount("cswap", dir, "tmpfs", 0, "noswap,size=100%")) {
+		err = errno;
+	} else {
+		snprintf(path, sizeof(path), "%s/disk", dir);
+		file = open(path, O_RDWR | O_CREAT, 0600);
+		if (file < 0 || fallocate(file, 0, 0, pages * page_size()))
+			err = errno;
+		umount2(dir, MNT_DETACH);
+	}
+	rmdir(dir);
+	if (!err)
+		return file;
+	if (file >= 0)
+		close(file);
+	return -err;
+}
+
+/* Have a disk, the user's or a new one. Once for all tests, since it costs memory. */
+static inline void disk_start(const char *device, unsigned long long pages)
+{
+	int file;
+
+	if (device) {
+		snprintf(disk.node, sizeof(disk.node), "%s", device);
+		disk.pages = device_pages(device);
+		if (disk.pages < pages)
+			ksft_exit_fail_msg("%s has %llu pages, but %llu are needed\n", device,
+					   disk.pages, pages);
+		return;
+	}
+	file = disk_file(pages);
+	if (file < 0)
+		ksft_exit_fail_msg("no %llu pages on a noswap tmpfs: %s; -d DEVICE would do\n",
+				   pages, strerror(-file));
+	disk.fd = loop_attach(file, disk.node, sizeof(disk.node));
+	if (disk.fd < 0)
+		ksft_exit_fail_msg("no loop device: %s; build one in, or -d DEVICE would do\n",
+				   strerror(-disk.fd));
+	close(file);
+	disk.pages = pages;
+}
+
+static inline void disk_stop(void)
+{
+	if (disk.fd >= 0)
+		close(disk.fd);
+	disk.fd = -1;
+}
+
+#endif /* ZSWAP_UTIL_H */
