@@ -1,0 +1,461 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * zswap, by content and by its counters: each kind of page goes where it should
+ * go, comes back as it was, and leaves nothing behind.
+ *
+ * What any swapped memory has to stand (fork, munmap, mremap, shared memory,
+ * swapoff, random operations) is tested by swap_data, on zswap as well. Here are
+ * the cases that only zswap has: the kinds of pages, huge pages, a pool that is
+ * full and is written back.
+ */
+#include "zswap_test.h"
+
+static void clean_up(void)
+{
+}
+
+/* ---- kinds of pages ---- */
+
+enum place { ZEROMAP, ZSWAP, DEVICE, EITHER };
+
+static bool went_to(enum place place, long long pages, long long rejected, const char *kind)
+{
+	long long zero = 0, zswap_pages = 0, device = 0;
+
+	switch (place) {
+	case ZEROMAP:
+		zero = pages;
+		break;
+	case ZSWAP:
+		zswap_pages = pages;
+		break;
+	case DEVICE:
+		device = pages;
+		break;
+	default:
+		zswap_pages = grown("zswpout");
+		device = pages - zswap_pages;
+	}
+	if (rejected != device) {
+		fail("%s: %lld pages are counted as rejected, not %lld", kind, rejected, device);
+		return false;
+	}
+	return grew_by("swpout_zero", zero, kind) && grew_by("zswpout", zswap_pages, kind) &&
+	       grew_by("pswpout", device, kind) && stored_is(zswap_pages, kind);
+}
+
+/* Pages that were compressed for nothing. */
+static long long rejected(void)
+{
+	return zswap_stat("reject_compress_poor") + zswap_stat("reject_compress_fail");
+}
+
+static int kinds_of_pages(void)
+{
+	static const struct {
+		enum page_kind kind;
+		enum place place;
+	} table[] = {
+		{ PAGE_ZERO, ZEROMAP },
+		{ PAGE_SAME, ZSWAP },
+		{ PAGE_ALMOST, ZSWAP },
+		{ PAGE_PART, ZSWAP },
+		{ PAGE_TAIL, ZSWAP },
+		{ PAGE_TEXT, ZSWAP },
+		{ PAGE_ALPHA, EITHER },
+		{ PAGE_RANDOM, DEVICE },
+	};
+	const char *name;
+	long long before;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		name = page_kind_name[table[i].kind];
+		if (!memory_of(&mem, 200, 1, &table[i].kind, 1, page_size() / 2))
+			return KSFT_FAIL;
+		count_from_here();
+		before = rejected();
+		if (!page_out_all(&mem) ||
+		    !went_to(table[i].place, mem.pages, rejected() - before, name))
+			return KSFT_FAIL;
+		if (!drop_swap_cache() || !intact(&mem, name))
+			return KSFT_FAIL;
+		if (!grew_by("zswpin", grown("zswpout"), name) ||
+		    !grew_by("pswpin", grown("pswpout"), name))
+			return KSFT_FAIL;
+		memory_put(&mem);
+		if (!zswap_empties(name))
+			return KSFT_FAIL;
+	}
+	return KSFT_PASS;
+}
+
+static int all_mixed(void)
+{
+	unsigned int round;
+
+	if (!memory_get(&mem, 1024, 1, false))
+		return KSFT_FAIL;
+	for (round = 0; round < 2; round++) {
+		renew_all(&mem);
+		if (!page_out_all(&mem) || !drop_swap_cache() || !intact(&mem, "mixed"))
+			return KSFT_FAIL;
+		/* What is read and not written may have copies in swap, now or later. */
+		if (!page_out_all(&mem) || !drop_swap_cache() || !intact(&mem, "mixed, again"))
+			return KSFT_FAIL;
+	}
+	return KSFT_PASS;
+}
+
+/* Old pages need the compressor that they were stored with. */
+static int compressors_side_by_side(void)
+{
+	const char *have[ARRAY_SIZE(compressor)];
+	unsigned int nr = 0, i, round;
+	struct memory part;
+
+	for (i = 0; i < nr_compressors; i++)
+		if (zswap_set("compressor", compressor[i]) != -ENOENT)
+			have[nr++] = compressor[i];
+	if (nr < 2)
+		return skip("the kernel has only one compressor");
+	if (!memory_of_small(&mem, nr * 128))
+		return KSFT_FAIL;
+	for (round = 0; round < 2; round++) {
+		count_from_here();
+		for (i = 0; i < nr; i++) {
+			part = part_of(&mem, i * 128, 128);
+			if (!zswap_param("compressor", have[i]) || !page_out_all(&part))
+				return KSFT_FAIL;
+		}
+		if (!grew_by("zswpout", mem.pages, "with all compressors"))
+			return KSFT_FAIL;
+		/* The second time it is another one that is used meanwhile. */
+		if (!zswap_param("compressor", have[round]) ||
+		    !intact(&mem, "after the compressor changed") ||
+		    !stored_is(0, "all are back"))
+			return KSFT_FAIL;
+	}
+	return KSFT_PASS;
+}
+
+/* ---- huge pages ---- */
+
+static long long huge_stat(unsigned long huge, const char *name)
+{
+	char path[160], text[32];
+
+	snprintf(path, sizeof(path), THP_DIR "hugepages-%zukB/stats/%s", huge * page_size() / 1024,
+		 name);
+	return file_read(path, text, sizeof(text)) < 0 ? -1 : strtoll(text, NULL, 10);
+}
+
+/* Memory in folios of @huge pages each; 0, or what the test returns. */
+static int huge_memory(unsigned long huge, unsigned long pages, const enum page_kind *kind,
+		       unsigned int nr)
+{
+	unsigned int tries;
+	long long before;
+	char path[128];
+
+	snprintf(path, sizeof(path), THP_DIR "hugepages-%zukB/enabled", huge * page_size() / 1024);
+	if (!thp_allow() || setting_write(path, "madvise"))
+		return skip("the kernel has no huge pages of %lu pages", huge);
+	for (tries = 0; tries < 5; tries++) {
+		before = huge_stat(huge, "anon_fault_alloc");
+		if (!memory_of(&mem, pages, huge, kind, nr, page_size() / 4))
+			return KSFT_FAIL;
+		if (huge_stat(huge, "anon_fault_alloc") - before == (long long)(pages / huge))
+			return KSFT_PASS;
+		memory_put(&mem);
+		file_write("/proc/sys/vm/compact_memory", "1");
+	}
+	return skip("memory is too fragmented for %lu huge pages", pages / huge);
+}
+
+/* The second size: the smallest that is common. */
+#define SMALL_HUGE	16
+
+static bool not_split(unsigned long huge, long long split, long long fallback, const char *when)
+{
+	split = huge_stat(huge, "split") - split;
+	fallback = huge_stat(huge, "swpout_fallback") - fallback;
+	if (!split && !fallback && !grown("thp_split_page") && !grown("thp_swpout_fallback"))
+		return true;
+	fail("%s: of folios of %lu pages %lld were split, %lld not swapped whole", when, huge,
+	     split, fallback);
+	return false;
+}
+
+static int large_folios(unsigned long huge)
+{
+	unsigned long pages = huge * (huge > 256 ? 4 : 32), i;
+	long long split, fallback;
+	int ret;
+
+	if (!zswap_is_new())
+		return skip("this zswap takes no large folios");
+	ret = huge_memory(huge, pages, small_kinds, ARRAY_SIZE(small_kinds));
+	if (ret)
+		return ret;
+	/* A page of zeros in a folio that has others is stored as they are. */
+	for (i = huge / 2; i < pages; i += huge) {
+		mem.key[i] = page_key(0, PAGE_ZERO, 0);
+		page_fill(page_at(&mem, i), mem.key[i]);
+	}
+	split = huge_stat(huge, "split");
+	fallback = huge_stat(huge, "swpout_fallback");
+	count_from_here();
+	if (!page_out_all(&mem) || !not_split(huge, split, fallback, "stored") ||
+	    !grew_by("zswpout", pages, "stored") || !grew_by("pswpout", 0, "stored") ||
+	    !stored_is(pages, "stored") || !intact(&mem, "stored whole") ||
+	    !stored_is(0, "read back"))
+		return KSFT_FAIL;
+	memory_put(&mem);
+
+	/* One page that does not compress: then the device gets all of the folio. */
+	ret = huge_memory(huge, pages, small_kinds, ARRAY_SIZE(small_kinds));
+	if (ret)
+		return ret;
+	for (i = huge - 3; i < pages; i += huge) {
+		mem.key[i] = page_key(rnd(&seed), PAGE_RANDOM, 0);
+		page_fill(page_at(&mem, i), mem.key[i]);
+	}
+	split = huge_stat(huge, "split");
+	fallback = huge_stat(huge, "swpout_fallback");
+	count_from_here();
+	if (!page_out_all(&mem) || !not_split(huge, split, fallback, "rejected") ||
+	    !grew_by("pswpout", pages, "rejected") || !stored_is(0, "rejected") ||
+	    !drop_swap_cache() || !intact(&mem, "written whole"))
+		return KSFT_FAIL;
+	return KSFT_PASS;
+}
+
+static int huge_pages(void)
+{
+	unsigned long huge = huge_pages_of();
+
+	return huge ? large_folios(huge) : skip("the kernel has no huge pages");
+}
+
+static int small_huge_pages(void)
+{
+	return large_folios(SMALL_HUGE);
+}
+
+/* With every page small enough and one page a fault, zswap has what is swapped. */
+static bool all_stored(const char *when)
+{
+	return !zswap_is_new() || stored_is(swapped(&mem), when);
+}
+
+static bool drop_part(unsigned long first, unsigned long nr, int advice)
+{
+	if (madvise(page_at(&mem, first), nr * page_size(), advice)) {
+		fail("madvise %d: %s", advice, strerror(errno));
+		return false;
+	}
+	memset(mem.key + first, 0, nr * sizeof(*mem.key));
+	return true;
+}
+
+static int parts_of_huge_pages(void)
+{
+	unsigned long huge = huge_pages_of(), i, n;
+	struct gate gate;
+	bool good = true;
+	pid_t pid;
+	int ret;
+
+	if (!huge)
+		return skip("the kernel has no huge pages");
+	ret = huge_memory(huge, 4 * huge, small_kinds, ARRAY_SIZE(small_kinds));
+	if (ret)
+		return ret;
+	if (!page_out_all(&mem) || !all_stored("all out"))
+		return KSFT_FAIL;
+	/* The first folio: ranges of all lengths dropped, MADV_FREE of what is out. */
+	for (i = 0, n = 1; i + n < huge; i += 2 * n, n = 2 * n < 100 ? 2 * n : 1)
+		if (!drop_part(i, n, n % 3 ? MADV_DONTNEED : MADV_FREE) ||
+		    !all_stored("partly dropped"))
+			return KSFT_FAIL;
+	/* The second: single pages read, and written. */
+	for (i = huge; i < 2 * huge; i += 37) {
+		if (!range_intact(&mem, i, 1, "one of a huge page"))
+			return KSFT_FAIL;
+		renew_small(&mem, i + 5);
+	}
+	if (!drop_swap_cache() || !all_stored("partly in"))
+		return KSFT_FAIL;
+	/* The third: a forked process keeps what this one drops. */
+	gate_make(&gate);
+	pid = fork_child();
+	if (!pid) {
+		gate_wait(&gate);
+		_exit(!range_intact(&mem, 2 * huge, huge, "child of huge pages"));
+	}
+	if (madvise(page_at(&mem, 2 * huge), huge * page_size(), MADV_DONTNEED))
+		good = fail("MADV_DONTNEED: %s", strerror(errno)) == KSFT_PASS;
+	gate_open(&gate);
+	good &= exited_well(pid);
+	memset(mem.key + 2 * huge, 0, huge * sizeof(*mem.key));
+	if (!good || !all_stored("after a child"))
+		return KSFT_FAIL;
+	/* The fourth: unmapped in two parts. */
+	n = huge / 3;
+	munmap(page_at(&mem, mem.pages - n), n * page_size());
+	mem.pages -= n;
+	if (!all_stored("partly unmapped"))
+		return KSFT_FAIL;
+	munmap(page_at(&mem, 3 * huge), (huge - n) * page_size());
+	mem.pages = 3 * huge;
+	if (!all_stored("unmapped") || !drop_swap_cache() ||
+	    !intact(&mem, "what is left of huge pages"))
+		return KSFT_FAIL;
+	/* Out again, and all at once away. */
+	renew_all(&mem);
+	if (!page_out(&mem))
+		return KSFT_FAIL;
+	memory_put(&mem);
+	return zswap_empties("after munmap") && swap_comes_back("after munmap") ?
+	       KSFT_PASS : KSFT_FAIL;
+}
+
+/* ---- writeback ---- */
+
+static int full_pool(void)
+{
+	long long hits = zswap_stat("pool_limit_hit"), back = zswap_stat("written_back_pages");
+	long long bytes, most = percent_of_memory(1);
+	int ret = fill_pool("1");
+
+	if (ret)
+		return ret;
+	bytes = zswap_stat("pool_total_size");
+	if (bytes > most * 11 / 10)
+		return fail("the pool has %lld bytes, 1 %% of memory is %lld", bytes, most);
+	if (!drop_swap_cache())
+		return KSFT_FAIL;
+	hits = zswap_stat("pool_limit_hit") - hits;
+	back = zswap_stat("written_back_pages") - back;
+	ksft_print_msg("limit hit %lld times, %lld pages written back, %lld written\n", hits, back,
+		       grown("pswpout"));
+	if (hits < 1 || back < 1 || grown("zswpwb") != back)
+		return fail("the limit was hit %lld times, %lld of %lld pages were written back",
+			    hits, back, grown("zswpwb"));
+	if (grown("pswpout") <= back)
+		return fail("no page went past the full pool");
+	if (!intact(&mem, "after the pool was full"))
+		return KSFT_FAIL;
+	if (grown("pswpin") < back)
+		return fail("%lld pages were written back, but %lld read", back, grown("pswpin"));
+	/* It is empty now, and takes pages again. */
+	if (!memory_of_small(&other, 64))
+		return KSFT_FAIL;
+	count_from_here();
+	if (!page_out_all(&other))
+		return KSFT_FAIL;
+	return grew_by("zswpout", 64, "with room again") ? KSFT_PASS : KSFT_FAIL;
+}
+
+/* A pool that has become too large goes down to where it takes pages again. */
+static int smaller_pool(void)
+{
+	long long accept = percent_of_memory(1) / 100 * 80;
+	double end;
+	int ret = fill_pool("50");
+
+	if (ret)
+		return ret;
+	if (!grew_by("zswpwb", 0, "below the limit"))
+		return KSFT_FAIL;
+	if (zswap_stat("pool_total_size") < percent_of_memory(1))
+		return fail("the pool has %lld bytes only", zswap_stat("pool_total_size"));
+	if (!zswap_param("accept_threshold_percent", "80") ||
+	    !zswap_param("max_pool_percent", "1"))
+		return KSFT_FAIL;
+	end = now() + 20;
+	do {
+		if (now() > end)
+			return fail("the pool has %lld bytes and does not fall to %lld",
+				    zswap_stat("pool_total_size"), accept);
+		knock();
+		/* What knocks is let in, then. */
+	} while (zswap_stat("pool_total_size") > accept + (long long)(32 * page_size()));
+	ksft_print_msg("%lld pages written back\n", grown("zswpwb"));
+	if (!drop_swap_cache() || !intact(&mem, "after the pool was made smaller"))
+		return KSFT_FAIL;
+	return grown("pswpin") >= grown("zswpwb") ? KSFT_PASS :
+	       fail("%lld pages were written back, but %lld read", grown("zswpwb"),
+		    grown("pswpin"));
+}
+
+static int swapoff_full_pool(void)
+{
+	int ret = fill_pool("1");
+
+	if (ret)
+		return ret;
+	if (zswap_stored() < 1 || grown("pswpout") < 1)
+		return fail("%lld pages are in zswap, %lld were written", zswap_stored(),
+			    grown("pswpout"));
+	if (!area_off() || !zswap_empties("after swapoff of a full pool"))
+		return KSFT_FAIL;
+	return intact(&mem, "after swapoff") ? KSFT_PASS : KSFT_FAIL;
+}
+
+/* Memory of the cgroup is asked for when nothing but zswap has any. */
+static int shrinker_writes(void)
+{
+	static const enum page_kind kinds[] = { PAGE_PART, PAGE_TAIL };
+	long long back = zswap_stat("written_back_pages");
+	double end = now() + 20;
+
+	if (!memory_of(&mem, 2048, 1, kinds, ARRAY_SIZE(kinds), page_size() / 2))
+		return KSFT_FAIL;
+	count_from_here();
+	if (!page_out_all(&mem) || !stored_is(mem.pages, "before the shrinker"))
+		return KSFT_FAIL;
+	cgroup_write("", "memory.reclaim", "4M");
+	if (!grew_by("zswpwb", 0, "with the shrinker off") ||
+	    !zswap_param("shrinker_enabled", "Y"))
+		return KSFT_FAIL;
+	while (grown("zswpwb") < (long long)mem.pages / 8) {
+		if (now() > end)
+			return fail("the shrinker has written %lld pages", grown("zswpwb"));
+		cgroup_write("", "memory.reclaim", "4M");
+	}
+	if (!zswap_param("shrinker_enabled", "N"))
+		return KSFT_FAIL;
+	back = zswap_stat("written_back_pages") - back;
+	if (!stored_is((long long)mem.pages - grown("zswpwb"), "after the shrinker") ||
+	    !drop_swap_cache())
+		return KSFT_FAIL;
+	if (!intact(&mem, "after the shrinker"))
+		return KSFT_FAIL;
+	if (back != grown("zswpwb") || grown("pswpin") != back)
+		return fail("%lld pages were written back, %lld counted, %lld read", back,
+			    grown("zswpwb"), grown("pswpin"));
+	return KSFT_PASS;
+}
+
+static const struct test tests[] = {
+	{ "each kind of page is stored or written as it should be", kinds_of_pages,
+	  EACH | ON_ZRAM },
+	{ "pages of all kinds come back as they were", all_mixed, EACH },
+	{ "pages of several compressors lie side by side", compressors_side_by_side, ON_ZRAM },
+	{ "huge pages are stored whole or not at all", huge_pages, ON_ZRAM },
+	{ "folios of 16 pages are stored whole or not at all", small_huge_pages, ON_ZRAM },
+	{ "parts of huge pages are dropped, read and unmapped", parts_of_huge_pages, ON_ZRAM },
+	{ "a full pool is written back", full_pool, 0 },
+	{ "a pool that is made smaller is written back", smaller_pool, 0 },
+	{ "swapoff empties a full pool", swapoff_full_pool, 0 },
+	{ "the shrinker writes back", shrinker_writes, 0 },
+};
+
+int main(int argc, char **argv)
+{
+	parse(argc, argv);
+	start();
+	run_all(tests, ARRAY_SIZE(tests));
+}

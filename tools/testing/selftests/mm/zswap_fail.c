@@ -1,0 +1,548 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * zswap when something fails: the device or the compressor. No page is lost of
+ * which there is a good copy; who needs a page that cannot be had gets SIGBUS,
+ * and nobody else does.
+ *
+ * Between the disk and the swap area is a device of the device mapper, whose
+ * table says from which page on it fails, and how. The compressor that fails is
+ * the kernel's zswap_test_compressor (CONFIG_ZSWAP_TEST_COMPRESSOR), which also
+ * is one that ends later, in another context.
+ */
+#include "zswap_test.h"
+
+#include <linux/dm-ioctl.h>
+#include <setjmp.h>
+#include <sys/sysmacros.h>
+
+/* ---- a device that fails ---- */
+
+#define GOOD		"linear", ""
+#define NO_READS	"flakey", " 0 1 1 error_reads"
+#define NO_WRITES	"flakey", " 0 1 1 error_writes"
+#define NOTHING		"error", NULL
+#define SLOW		"delay", " 20"
+
+static char beneath[PATH_MAX];	/* what it is made of */
+static int control = -1, device = -1;
+
+static union {
+	struct dm_ioctl head;
+	char bytes[4096];
+} dm;
+
+static bool dm_call(unsigned long call, const char *what, unsigned int flags)
+{
+	dm.head.version[0] = DM_VERSION_MAJOR;
+	dm.head.data_size = sizeof(dm);
+	dm.head.data_start = sizeof(dm.head);
+	dm.head.flags = flags;
+	snprintf(dm.head.name, sizeof(dm.head.name), "cswap.%d", main_pid);
+	if (!ioctl(control, call, &dm))
+		return true;
+	fail("device mapper: %s: %s", what, strerror(errno));
+	return false;
+}
+
+/* A line of the table, of @nr pages; where the next one goes. */
+static char *dm_line(char *at, unsigned long long first, unsigned long long nr, const char *target,
+		     const char *more)
+{
+	struct dm_target_spec *spec = (struct dm_target_spec *)at;
+	unsigned int sectors = page_size() / 512;
+	int len = 0;
+
+	memset(spec, 0, sizeof(*spec));
+	spec->sector_start = first * sectors;
+	spec->length = nr * sectors;
+	snprintf(spec->target_type, sizeof(spec->target_type), "%s", target);
+	at += sizeof(*spec);
+	*at = '\0';
+	if (more)
+		len = sprintf(at, "%s %llu%s", beneath, first * sectors, more);
+	at += (len + 8) / 8 * 8;
+	spec->next = at - (char *)spec;
+	dm.head.target_count++;
+	return at;
+}
+
+/* From its page @first on, the device does what @target does. */
+static bool device_from(unsigned long long first, const char *target, const char *more)
+{
+	char *at = (char *)(&dm.head + 1);
+
+	memset(&dm, 0, sizeof(dm));
+	if (first)
+		at = dm_line(at, 0, first, GOOD);
+	dm_line(at, first, disk.pages - first, target, more);
+	if (!dm_call(DM_TABLE_LOAD, target, 0))
+		return false;
+	memset(&dm, 0, sizeof(dm));
+	return dm_call(DM_DEV_SUSPEND, "resume", DM_SKIP_LOCKFS_FLAG);
+}
+
+/* Put it on the disk. It goes when its last user does. */
+static void device_make(void)
+{
+	double end = now() + 5;
+
+	control = open("/dev/mapper/control", O_RDWR);
+	if (control < 0)
+		ksft_exit_skip("no device mapper: /dev/mapper/control: %s\n", strerror(errno));
+	snprintf(beneath, sizeof(beneath), "%s", disk.node);
+	if (!dm_call(DM_DEV_CREATE, "create", 0))
+		ksft_exit_fail();
+	snprintf(disk.node, sizeof(disk.node), "/dev/dm-%u", minor(dm.head.dev));
+	if (device_from(0, GOOD))
+		while ((device = open(disk.node, O_RDWR)) < 0 && errno == ENOENT && now() < end)
+			nap_ms(20);
+	memset(&dm, 0, sizeof(dm));
+	if (!dm_call(DM_DEV_REMOVE, "remove", device < 0 ? 0 : DM_DEFERRED_REMOVE) || device < 0)
+		ksft_exit_fail_msg("%s: %s\n", disk.node, strerror(errno));
+}
+
+/* ---- a compressor that fails ---- */
+
+#define TEST_COMPRESSOR "zswap-test-async"
+
+/* Every @nth call of it fails, 0: none. */
+static bool compressor_fails(const char *at_what, unsigned int nth)
+{
+	char path[128], text[16];
+	int err;
+
+	snprintf(path, sizeof(path), "/sys/module/zswap_test_compressor/parameters/%s", at_what);
+	snprintf(text, sizeof(text), "%u", nth);
+	err = setting_write(path, text);
+	if (err)
+		fail("%s: %s", path, strerror(-err));
+	return !err;
+}
+
+/* Change to it; 0, or what the test returns. */
+static int use_test_compressor(void)
+{
+	int err = zswap_set("compressor", TEST_COMPRESSOR);
+
+	if (err == -ENOENT && !zswap_is_new())
+		return skip("the kernel has no compressor %s", TEST_COMPRESSOR);
+	return err ? fail("%s: %s; it needs CONFIG_ZSWAP_TEST_COMPRESSOR", TEST_COMPRESSOR,
+			  strerror(-err)) : KSFT_PASS;
+}
+
+static void clean_up(void)
+{
+	if (device >= 0)
+		device_from(0, GOOD);
+	if (zswap_is("compressor", TEST_COMPRESSOR)) {
+		compressor_fails("fail_compress", 0);
+		compressor_fails("fail_decompress", 0);
+	}
+}
+
+/* ---- looking at pages that may not be there ---- */
+
+static sigjmp_buf no_page;
+
+static void got_sigbus(int sig)
+{
+	(void)sig;
+	siglongjmp(no_page, 1);
+}
+
+/* Copy the page, if it can be read. */
+static bool can_read(const char *page, char *copy)
+{
+	if (sigsetjmp(no_page, 1))
+		return false;
+	memcpy(copy, page, page_size());
+	return true;
+}
+
+struct seen {
+	unsigned long good;
+	unsigned long lost;	/* SIGBUS */
+};
+
+/* Look at every @step-th page; false if one is neither as it was nor an error. */
+static bool look(struct memory *m, unsigned long first, unsigned long step, const char *when,
+		 struct seen *seen)
+{
+	struct sigaction action = { .sa_handler = got_sigbus }, old;
+	char *copy = malloc(page_size());
+	bool good = true;
+	unsigned long i;
+
+	memset(seen, 0, sizeof(*seen));
+	sigaction(SIGBUS, &action, &old);
+	for (i = first; i < m->pages; i += step) {
+		if (can_read(page_at(m, i), copy)) {
+			seen->good++;
+			good &= page_is(copy, m->key[i], when, i);
+		} else {
+			seen->lost++;
+		}
+	}
+	sigaction(SIGBUS, &old, NULL);
+	free(copy);
+	return good;
+}
+
+/*
+ * Until now pages could not be read, and their empty folios are in the swap cache
+ * still. Reclaim these; then all must be good.
+ */
+static bool all_good_again(struct memory *m, const char *when)
+{
+	double end = now() + 20;
+	struct seen seen;
+
+	do {
+		cgroup_write("", "memory.reclaim", "1G");
+		if (!look(m, 0, 1, when, &seen))
+			return false;
+	} while (seen.lost && now() < end);
+	if (seen.lost)
+		fail("%s: %lu pages are lost for ever", when, seen.lost);
+	return !seen.lost;
+}
+
+/* ---- writes that fail ---- */
+
+static const enum page_kind two_kinds[] = { PAGE_TEXT, PAGE_RANDOM };
+
+/* Even pages go to zswap, odd ones to the device. */
+static bool memory_of_both(unsigned long pages)
+{
+	return memory_of(&mem, pages, 1, two_kinds, ARRAY_SIZE(two_kinds), 0);
+}
+
+static bool goes_out_well(const char *when)
+{
+	return device_from(0, GOOD) && page_out_all(&mem) && drop_swap_cache() &&
+	       intact(&mem, when);
+}
+
+static int writes_fail(void)
+{
+	unsigned int round;
+
+	if (!memory_of_both(512) || !device_from(0, NO_WRITES))
+		return KSFT_FAIL;
+	for (round = 0; round < 3; round++) {
+		count_from_here();
+		if (!page_out_all(&mem))
+			return KSFT_FAIL;
+		if (!round && (!stored_is(256, "writes fail") ||
+			       !grew_by("pswpout", 256, "writes fail")))
+			return KSFT_FAIL;
+		cgroup_write("", "memory.reclaim", "1G");
+		if (!intact(&mem, "writes fail"))
+			return KSFT_FAIL;
+	}
+	return goes_out_well("writes failed") ? KSFT_PASS : KSFT_FAIL;
+}
+
+static int huge_writes_fail(void)
+{
+	unsigned long huge = huge_pages_of();
+
+	if (!huge || !thp_allow())
+		return skip("the kernel has no huge pages");
+	if (!memory_of(&mem, 2 * huge, huge, two_kinds, ARRAY_SIZE(two_kinds), 0) ||
+	    !device_from(0, NO_WRITES) || !page_out_all(&mem))
+		return KSFT_FAIL;
+	cgroup_write("", "memory.reclaim", "1G");
+	if (!intact(&mem, "huge writes fail"))
+		return KSFT_FAIL;
+	return goes_out_well("huge writes failed") ? KSFT_PASS : KSFT_FAIL;
+}
+
+/* Half of the device cannot be written: what would go there stays in memory. */
+static int writes_fail_in_range(void)
+{
+	static const enum page_kind random[] = { PAGE_RANDOM };
+	unsigned long most = disk.pages / 4 * 3;
+	unsigned int round;
+
+	if (!memory_of(&mem, most, 1, random, 1, 0) || !device_from(disk.pages / 2, NOTHING))
+		return KSFT_FAIL;
+	for (round = 0; round < 2; round++) {
+		if (!page_out(&mem))
+			return KSFT_FAIL;
+		cgroup_write("", "memory.reclaim", "1G");
+		if (!resident(&mem) || resident(&mem) > mem.pages * 9 / 10)
+			return fail("%lu of %lu pages are in memory", resident(&mem), mem.pages);
+		/* Half of it cannot be read either, and has nothing to be read. */
+		if (!intact(&mem, "half of the device fails"))
+			return KSFT_FAIL;
+	}
+	return goes_out_well("half of the device failed") ? KSFT_PASS : KSFT_FAIL;
+}
+
+/* Nothing may be in zswap any more, and nothing can be written. */
+static bool write_back_all(unsigned long pages)
+{
+	double end = now() + 10;
+
+	if (!zswap_param("max_pool_percent", "0"))
+		return false;
+	count_from_here();
+	while (grown("zswpwb") < (long long)pages) {
+		if (now() > end) {
+			fail("%lld pages were written back, not %lu", grown("zswpwb"), pages);
+			return false;
+		}
+		knock();
+	}
+	return true;
+}
+
+static int writeback_fails(void)
+{
+	if (!memory_of_small(&mem, 512) || !page_out_all(&mem) ||
+	    !stored_is(mem.pages, "before writeback fails") || !device_from(0, NO_WRITES) ||
+	    !write_back_all(mem.pages * 3 / 4))
+		return KSFT_FAIL;
+	cgroup_write("", "memory.reclaim", "1G");
+	if (!intact(&mem, "writeback fails") || !intact(&other, "beside failing writeback"))
+		return KSFT_FAIL;
+	/* Once more, of pages that have been through it. */
+	if (!zswap_param("max_pool_percent", "50") || !page_out_all(&mem) ||
+	    !write_back_all(mem.pages / 2) || !intact(&mem, "writeback fails again") ||
+	    !zswap_param("max_pool_percent", "50"))
+		return KSFT_FAIL;
+	return goes_out_well("writeback failed") && intact(&other, "beside failed writeback") ?
+	       KSFT_PASS : KSFT_FAIL;
+}
+
+/* ---- reads that fail ---- */
+
+static bool sees(struct memory *m, unsigned long first, unsigned long good, unsigned long lost,
+		 const char *when)
+{
+	struct seen seen;
+
+	if (!look(m, first, 2, when, &seen))
+		return false;
+	if (seen.good == good && seen.lost == lost)
+		return true;
+	fail("%s: %lu pages are good and %lu lost, should be %lu and %lu", when, seen.good,
+	     seen.lost, good, lost);
+	return false;
+}
+
+static int reads_fail(void)
+{
+	if (!memory_of_both(512) || !page_out_all(&mem) || !drop_swap_cache() ||
+	    !stored_is(256, "reads fail") || !device_from(0, NO_READS))
+		return KSFT_FAIL;
+	if (!sees(&mem, 1, 0, 256, "on a device that fails") ||
+	    !sees(&mem, 0, 256, 0, "in zswap, before a device that fails"))
+		return KSFT_FAIL;
+	return device_from(0, GOOD) && all_good_again(&mem, "the device reads again") ?
+	       KSFT_PASS : KSFT_FAIL;
+}
+
+static int reads_fail_in_range(void)
+{
+	static const enum page_kind random[] = { PAGE_RANDOM };
+	unsigned long most = disk.pages / 4 * 3;
+	struct seen seen;
+
+	if (!memory_of(&mem, most, 1, random, 1, 0) || !page_out(&mem) || !drop_swap_cache() ||
+	    !device_from(disk.pages / 2, NO_READS) ||
+	    !look(&mem, 0, 1, "half of the device fails", &seen))
+		return KSFT_FAIL;
+	if (!seen.lost || seen.good < disk.pages / 3)
+		return fail("%lu pages are good, %lu lost", seen.good, seen.lost);
+	return device_from(0, GOOD) && all_good_again(&mem, "all of the device reads again") ?
+	       KSFT_PASS : KSFT_FAIL;
+}
+
+/* What was written back is on the device only; the rest does not suffer. */
+static int written_back_then_lost(void)
+{
+	unsigned long before, half = 256;
+	struct memory first;
+	struct seen seen;
+
+	if (!memory_of_small(&mem, 2 * half))
+		return KSFT_FAIL;
+	first = part_of(&mem, 0, half);
+	if (!page_out_all(&first) || !write_back_all(half * 3 / 4) ||
+	    !zswap_param("max_pool_percent", "50"))
+		return KSFT_FAIL;
+	memory_put(&other);
+	if (!page_out_all(&mem) || !drop_swap_cache())
+		return KSFT_FAIL;
+	before = zswap_stored();
+	if (!device_from(0, NO_READS) || !look(&mem, 0, 1, "written back", &seen))
+		return KSFT_FAIL;
+	if (seen.good != before || seen.lost < half / 2)
+		return fail("%lu pages were in zswap, %lu are good and %lu lost", before,
+			    seen.good, seen.lost);
+	return device_from(0, GOOD) && all_good_again(&mem, "the device reads again") ?
+	       KSFT_PASS : KSFT_FAIL;
+}
+
+/* swapoff goes through; what could not be read is marked so for ever. */
+static int swapoff_loses_unreadable(void)
+{
+	if (!memory_of_both(512) || !page_out_all(&mem) || !drop_swap_cache() ||
+	    !device_from(0, NO_READS) || !area_off() || !zswap_empties("after swapoff"))
+		return KSFT_FAIL;
+	return sees(&mem, 0, 256, 0, "in zswap before swapoff") &&
+	       sees(&mem, 1, 0, 256, "on the device before swapoff") ? KSFT_PASS : KSFT_FAIL;
+}
+
+/* ---- a slow device ---- */
+
+static int slow_device(void)
+{
+	int ret;
+
+	if (!device_from(0, SLOW))
+		return KSFT_FAIL;
+	ret = fill_pool("1");
+	if (ret)
+		return ret;
+	ksft_print_msg("%lld pages written back, %lld written\n", grown("zswpwb"),
+		       grown("pswpout"));
+	if (grown("zswpwb") < 1 || grown("pswpout") <= grown("zswpwb"))
+		return fail("the pool was not full");
+	/* Some are still on their way. */
+	if (!range_intact(&mem, 0, 64, "on a slow device") || !device_from(0, GOOD) ||
+	    !intact(&mem, "on a device that was slow"))
+		return KSFT_FAIL;
+	return KSFT_PASS;
+}
+
+/* ---- the compressor ---- */
+
+static int later_compressor(void)
+{
+	int ret = use_test_compressor();
+
+	if (ret)
+		return ret;
+	if (!memory_of_small(&mem, 512) || !page_out_all(&mem) ||
+	    !stored_is(mem.pages, TEST_COMPRESSOR) || !intact(&mem, TEST_COMPRESSOR))
+		return KSFT_FAIL;
+	renew_all(&mem);
+	return page_out(&mem) && drop_swap_cache() && intact(&mem, "with pages of all kinds") ?
+	       KSFT_PASS : KSFT_FAIL;
+}
+
+static int compression_fails(void)
+{
+	long long failed = zswap_stat("reject_compress_fail");
+	int ret = use_test_compressor();
+
+	if (ret)
+		return ret;
+	if (!compressor_fails("fail_compress", 3) || !memory_of_small(&mem, 600))
+		return KSFT_FAIL;
+	count_from_here();
+	if (!page_out_all(&mem))
+		return KSFT_FAIL;
+	failed = zswap_stat("reject_compress_fail") - failed;
+	if (failed < 150 || grown("pswpout") != failed || !stored_is(600 - failed, "not failed"))
+		return fail("%lld failures, %lld pages written, %lld stored", failed,
+			    grown("pswpout"), zswap_stored());
+	if (!drop_swap_cache() || !intact(&mem, "compression fails"))
+		return KSFT_FAIL;
+
+	/* With nowhere to write to, the page is kept as it is. */
+	if (cgroup_write(GROUP, "memory.zswap.writeback", "0"))
+		return fail("memory.zswap.writeback=0 is refused");
+	for (ret = 0; ret < 600; ret++)
+		renew_small(&mem, ret);
+	count_from_here();
+	if (!page_out_all(&mem) || !stored_is(600, "no writeback") ||
+	    !grew_by("pswpout", 0, "no writeback"))
+		return KSFT_FAIL;
+	failed = zswap_stat("stored_incompressible_pages");
+	if (failed < 150 || failed > 250)
+		return fail("%lld pages are counted as incompressible", failed);
+	return intact(&mem, "no writeback") ? KSFT_PASS : KSFT_FAIL;
+}
+
+static int decompression_fails(void)
+{
+	long long failed;
+	struct seen seen;
+	int ret = use_test_compressor();
+
+	if (ret)
+		return ret;
+	if (!memory_of_small(&mem, 256) || !page_out_all(&mem) || !drop_swap_cache())
+		return KSFT_FAIL;
+	failed = zswap_stat("decompress_fail");
+	count_from_here();
+	if (!compressor_fails("fail_decompress", 1) ||
+	    !look(&mem, 0, 1, "decompression fails", &seen))
+		return KSFT_FAIL;
+	failed = zswap_stat("decompress_fail") - failed;
+	if (seen.good || failed < 256 || !grew_by("zswpin", 0, "decompression fails") ||
+	    !stored_is(256, "decompression fails"))
+		return fail("%lu pages are good, %lu lost, %lld failures", seen.good, seen.lost,
+			    failed);
+	if (!compressor_fails("fail_decompress", 0) || !intact(&mem, "decompression works again"))
+		return KSFT_FAIL;
+
+	/* Every other time. */
+	if (!page_out_all(&mem) || !drop_swap_cache() || !compressor_fails("fail_decompress", 2) ||
+	    !look(&mem, 0, 1, "decompression fails at times", &seen))
+		return KSFT_FAIL;
+	if (seen.lost < 64 || seen.good < 64 || !stored_is(seen.lost, "at times"))
+		return fail("%lu pages are good, %lu lost, %lld stored", seen.good, seen.lost,
+			    zswap_stored());
+	return compressor_fails("fail_decompress", 0) &&
+	       intact(&mem, "decompression works again") ? KSFT_PASS : KSFT_FAIL;
+}
+
+/* A page that cannot be decompressed is not written back as anything else. */
+static int unreadable_stays(void)
+{
+	int ret = use_test_compressor();
+	double end;
+
+	if (ret)
+		return ret;
+	if (!memory_of_small(&mem, 256) || !page_out_all(&mem) || !drop_swap_cache() ||
+	    !compressor_fails("fail_decompress", 1) || !zswap_param("max_pool_percent", "0"))
+		return KSFT_FAIL;
+	count_from_here();
+	for (end = now() + 1; now() < end;)
+		knock();
+	if (!grew_by("zswpwb", 0, "decompression fails") || !stored_is(256, "none is readable"))
+		return KSFT_FAIL;
+	return compressor_fails("fail_decompress", 0) && intact(&mem, "readable again") &&
+	       intact(&other, "beside") ? KSFT_PASS : KSFT_FAIL;
+}
+
+static const struct test tests[] = {
+	{ "pages that cannot be written stay in memory", writes_fail, 0 },
+	{ "huge pages that cannot be written stay in memory", huge_writes_fail, 0 },
+	{ "a device of which half fails loses no page", writes_fail_in_range, 0 },
+	{ "pages that cannot be written back stay in memory", writeback_fails, 0 },
+	{ "pages that cannot be read are errors, those in zswap are not", reads_fail, 0 },
+	{ "an unreadable part of the device is an error for its pages", reads_fail_in_range, 0 },
+	{ "what was written back is lost with the device, no more", written_back_then_lost, 0 },
+	{ "swapoff goes through with unreadable pages", swapoff_loses_unreadable, 0 },
+	{ "a full pool on a slow device loses no page", slow_device, 0 },
+	{ "a compressor may end later", later_compressor, ON_ZRAM },
+	{ "pages that cannot be compressed are written", compression_fails, ON_ZRAM },
+	{ "pages that cannot be decompressed are errors until they can", decompression_fails,
+	  ON_ZRAM },
+	{ "pages that cannot be decompressed are not written back", unreadable_stays, ON_ZRAM },
+};
+
+int main(int argc, char **argv)
+{
+	parse(argc, argv);
+	start();
+	device_make();
+	run_all(tests, ARRAY_SIZE(tests));
+}

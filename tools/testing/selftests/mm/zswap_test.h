@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A program of tests of zswap: its options, its list of tests, and what a test
+ * finds and has to leave.
+ *
+ * A test finds zswap on and empty, a swap area that is used before any other of
+ * the machine, and itself alone in a memory cgroup, out of which it is locked:
+ * only memory of memory_get() can be swapped. When it has ended, with the memory
+ * given back, zswap must be empty before and after swapoff. Then cgroup and area
+ * go, and parameters become what they were.
+ *
+ * Counters are those of the whole machine. Nobody else should swap meanwhile.
+ */
+#ifndef ZSWAP_TEST_H
+#define ZSWAP_TEST_H
+
+#include "zswap_util.h"
+
+#include <getopt.h>
+
+struct test {
+	const char *name;
+	int (*run)(void);
+	unsigned int flags;
+#define EACH	1		/* with each compressor, not only the first */
+#define ON_ZRAM	2		/* on zram, too */
+};
+
+static struct {
+	char *compressors;
+	const char *device;
+	unsigned long mib;
+	unsigned long seconds;
+	__u64 seed;
+} opt = {
+	.seconds = 5,
+	.seed = 1,
+};
+
+/* The cgroup of tests; a group that has others below it can have no process. */
+#define GROUP	"/tests"
+
+static struct memory mem = { .fd = -1 }, other = { .fd = -1 };
+static const char *compressor[8];
+static unsigned int nr_compressors;
+
+/* The program's own: end what a test has begun and may not have ended. */
+static void clean_up(void);
+
+/* ---- helpers ---- */
+
+static inline long long percent_of_memory(unsigned int percent)
+{
+	return file_field("/proc/meminfo", "MemTotal") * 1024 / 100 * percent;
+}
+
+static inline bool lock_self(void)
+{
+	if (!mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT))
+		return true;
+	fail("mlockall: %s", strerror(errno));
+	return false;
+}
+
+/* Memory with pages of these kinds in turn, @size of each random if the kind says so. */
+static inline bool memory_of(struct memory *m, unsigned long pages, unsigned long align,
+			     const enum page_kind *kind, unsigned int nr, size_t size)
+{
+	unsigned long i;
+
+	if (!memory_get(m, pages, align, false))
+		return false;
+	if (align > 1 && madvise(m->base, pages * page_size(), MADV_HUGEPAGE)) {
+		fail("MADV_HUGEPAGE: %s", strerror(errno));
+		return false;
+	}
+	for (i = 0; i < pages; i++) {
+		m->key[i] = page_key(rnd(&seed), kind[i % nr], size);
+		page_fill(page_at(m, i), m->key[i]);
+	}
+	return true;
+}
+
+/* The kinds that every compressor makes much smaller. */
+static const enum page_kind small_kinds[] = { PAGE_SAME, PAGE_ALMOST, PAGE_PART, PAGE_TEXT };
+
+/* Memory that all goes to zswap. */
+static inline bool memory_of_small(struct memory *m, unsigned long pages)
+{
+	return memory_of(m, pages, 1, small_kinds, ARRAY_SIZE(small_kinds), page_size() / 4);
+}
+
+static inline void renew_small(struct memory *m, unsigned long nr)
+{
+	m->key[nr] = page_key(rnd(&seed), small_kinds[nr % ARRAY_SIZE(small_kinds)],
+			      page_size() / 4);
+	page_fill(page_at(m, nr), m->key[nr]);
+}
+
+/* Pages that are in memory, mapped or only in the swap cache. */
+static inline unsigned long resident(struct memory *m)
+{
+	unsigned long i, nr = 0;
+	unsigned char *in;
+
+	if (!m->base)
+		return 0;
+	in = malloc(m->pages);
+	if (!in || mincore(m->base, m->pages * page_size(), in))
+		ksft_exit_fail_perror("mincore");
+	for (i = 0; i < m->pages; i++)
+		nr += in[i] & 1;
+	free(in);
+	return nr;
+}
+
+/*
+ * What was written to the device may still be in the swap cache, and would be
+ * found there. Reclaim all of the cgroup, so that the only copies are in swap.
+ */
+static inline bool drop_swap_cache(void)
+{
+	double end = now() + 20;
+
+	while (resident(&mem) + resident(&other)) {
+		if (now() > end) {
+			fail("%lu pages stay in memory", resident(&mem) + resident(&other));
+			return false;
+		}
+		cgroup_write("", "memory.reclaim", "1G");
+	}
+	return true;
+}
+
+/* Write to the other memory and have it paged out: zswap may find that it is full. */
+static inline void knock(void)
+{
+	if (!other.base && !memory_get(&other, 16, 1, false))
+		ksft_exit_fail_msg("no memory\n");
+	renew_all(&other);
+	madvise(other.base, other.pages * page_size(), MADV_PAGEOUT);
+	nap_ms(5);
+}
+
+static const char * const counter[] = {
+	"zswpout", "zswpin", "zswpwb", "pswpout", "pswpin", "swpout_zero",
+	"thp_swpout", "thp_swpout_fallback", "thp_split_page",
+};
+
+static long long counted[ARRAY_SIZE(counter)];
+
+static inline void count_from_here(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(counter); i++)
+		counted[i] = vm_event(counter[i]);
+}
+
+/* By how much has it grown? */
+static inline long long grown(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(counter); i++)
+		if (!strcmp(counter[i], name))
+			return vm_event(name) - counted[i];
+	ksft_exit_fail_msg("%s is not among the counters\n", name);
+}
+
+static inline bool grew_by(const char *name, long long by, const char *when)
+{
+	if (grown(name) == by)
+		return true;
+	fail("%s: %s has grown by %lld and not by %lld", when, name, grown(name), by);
+	return false;
+}
+
+static inline bool stored_is(long long pages, const char *when)
+{
+	if (zswap_stored() == pages)
+		return true;
+	fail("%s: zswap has %lld pages and not %lld", when, zswap_stored(), pages);
+	return false;
+}
+
+/*
+ * Page out what takes one and a half of a hundredth of memory, with the pool
+ * limited to @percent; 0 or what the test returns.
+ */
+static inline int fill_pool(const char *percent)
+{
+	static const enum page_kind kinds[] = { PAGE_PART, PAGE_TAIL };
+	unsigned long pages = percent_of_memory(1) * 3 / page_size();
+
+	if (pages > (opt.mib << 20) / page_size())
+		return skip("1 %% of memory is much: --mib %zu is needed",
+			    pages * page_size() / (1 << 20) + 1);
+	if (!zswap_param("max_pool_percent", percent))
+		return KSFT_FAIL;
+	if (!memory_of(&mem, pages, 1, kinds, ARRAY_SIZE(kinds), page_size() / 2))
+		return KSFT_FAIL;
+	count_from_here();
+	return page_out(&mem) ? KSFT_PASS : KSFT_FAIL;
+}
+
+/* ---- one test ---- */
+
+static inline int test_start(const char *with, bool on_zram)
+{
+	int ret = zswap_start(with);
+
+	if (ret)
+		return ret;
+	/* One page a fault, so that pages can be counted. */
+	if (setting_write("/proc/sys/vm/page-cluster", "0"))
+		return fail("page-cluster cannot be set");
+	/* zram may have to take as much as the disk. */
+	if (on_zram)
+		ret = area_on_zram(NULL, disk.pages);
+	else if (!area_on(disk.node, disk.pages))
+		ret = KSFT_FAIL;
+	if (ret)
+		return ret;
+	if (!cgroup_make("") || !cgroup_make(GROUP))
+		return skip("no memory cgroup of version 2");
+	return cgroup_enter(GROUP) ? KSFT_PASS : KSFT_FAIL;
+}
+
+static inline bool test_stop(void)
+{
+	bool good;
+
+	clean_up();
+	memory_put(&mem);
+	memory_put(&other);
+	cgroup_leave();
+	good = zswap_empties("after the test");
+	good &= area_stop();
+	good &= zswap_empties("after swapoff");
+	zswap.on = false;
+	cgroup_stop();
+	settings_restore();
+	return good;
+}
+
+static inline void run(const struct test *test, const char *with, bool on_zram)
+{
+	double start = now();
+	char name[160];
+	int result;
+
+	snprintf(name, sizeof(name), "%s%s%s%s", test->flags & EACH ? with : "",
+		 test->flags & EACH ? ": " : "", test->name, on_zram ? ", on zram" : "");
+	seed = opt.seed;
+	result = test_start(with, on_zram);
+	if (!result)
+		result = test->run();
+	if (!test_stop())
+		result = KSFT_FAIL;
+	report(result, name);
+	ksft_print_msg("%.1f s\n", now() - start);
+}
+
+static inline __noreturn void run_all(const struct test *test, unsigned int nr)
+{
+	unsigned int plan = 0, pass, i;
+	const struct test *t;
+
+	/* First the plan, then the tests. */
+	for (pass = 0; pass < 2; pass++) {
+		if (pass)
+			ksft_set_plan(plan);
+		for (t = test; t < test + nr; t++)
+			for (i = 0; i < (t->flags & EACH ? nr_compressors : 1); i++) {
+				if (pass)
+					run(t, compressor[i], false);
+				if (pass && t->flags & ON_ZRAM)
+					run(t, compressor[i], true);
+				plan += 1 + !!(t->flags & ON_ZRAM);
+			}
+	}
+	ksft_finished();
+}
+
+/* ---- the program ---- */
+
+static inline void stop(void)
+{
+	if (getpid() != main_pid)
+		return;
+	test_stop();
+	disk_stop();
+}
+
+static inline void killed(int sig)
+{
+	stop();
+	_exit(128 + sig);
+}
+
+static const char usual[] = "lzo,lz4,zstd,deflate";
+
+static inline void print_usage(const char *self)
+{
+	printf("usage: %s [options]\n"
+	       "  -a, --compressors LIST  with commas (default %s)\n"
+	       "  -d, --device DEVICE     swap to this block device and not to one in memory;\n"
+	       "                          WHAT IS ON IT IS LOST\n"
+	       "  -m, --mib N             memory to swap where much is needed: to fill zswap it\n"
+	       "                          takes 3 %% of all memory (here by default %lu)\n"
+	       "  -t, --time SECONDS      of each test under load (default %lu)\n"
+	       "  -s, --seed N            of all random numbers (default %llu)\n"
+	       "  -X, --wrong N           test of the test: expect something wrong in the Nth page\n"
+	       "                          a process compares, so that the run must fail\n"
+	       "  -h, --help              this\n",
+	       self, usual, opt.mib, opt.seconds, opt.seed);
+}
+
+static inline void parse(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "compressors", required_argument, NULL, 'a' },
+		{ "device", required_argument, NULL, 'd' },
+		{ "mib", required_argument, NULL, 'm' },
+		{ "time", required_argument, NULL, 't' },
+		{ "seed", required_argument, NULL, 's' },
+		{ "wrong", required_argument, NULL, 'X' },
+		{ "help", no_argument, NULL, 'h' },
+		{ }
+	};
+	char *word;
+	int c;
+
+	opt.mib = percent_of_memory(4) >> 20;
+	opt.mib = opt.mib < 16 ? 16 : opt.mib > 256 ? 256 : opt.mib;
+
+	while ((c = getopt_long(argc, argv, "a:d:m:t:s:X:h", options, NULL)) != -1) {
+		switch (c) {
+		case 'a':
+			opt.compressors = optarg;
+			break;
+		case 'd':
+			opt.device = optarg;
+			break;
+		case 'm':
+			opt.mib = strtoul(optarg, NULL, 0);
+			break;
+		case 't':
+			opt.seconds = strtoul(optarg, NULL, 0);
+			break;
+		case 's':
+			opt.seed = strtoull(optarg, NULL, 0);
+			break;
+		case 'X':
+			wrong_after = strtol(optarg, NULL, 0);
+			break;
+		case 'h':
+			print_usage(argv[0]);
+			exit(0);
+		default:
+			print_usage(argv[0]);
+			exit(2);
+		}
+	}
+	for (word = strtok(opt.compressors ? : strdup(usual), ",");
+	     word && nr_compressors < ARRAY_SIZE(compressor); word = strtok(NULL, ","))
+		compressor[nr_compressors++] = word;
+	if (optind != argc || opt.mib < 4 || opt.mib > 65536 || !nr_compressors) {
+		fprintf(stderr, "%s: bad arguments, see --help\n", argv[0]);
+		exit(2);
+	}
+}
+
+/* Begin, with the options read. */
+static inline void start(void)
+{
+	ksft_print_header();
+	if (geteuid())
+		ksft_exit_skip("needs root\n");
+	if (access("/proc/swaps", F_OK))
+		ksft_exit_skip("the kernel is built without swap\n");
+	if (access(ZSWAP_PARAM "enabled", F_OK))
+		ksft_exit_skip("the kernel is built without zswap\n");
+	if (smaps_kb(NULL, 0, "Swap") < 0)
+		ksft_exit_skip("the kernel has no /proc/self/smaps to see what is swapped\n");
+	main_pid = getpid();
+	atexit(stop);
+	signal(SIGINT, killed);
+	signal(SIGTERM, killed);
+
+	ksft_print_msg("seed %llu, %lu MiB\n", opt.seed, opt.mib);
+	disk_start(opt.device, (opt.mib << 20) / page_size() * 2);
+	if (!lock_self())
+		ksft_exit_fail();
+}
+
+#endif /* ZSWAP_TEST_H */
