@@ -106,6 +106,9 @@ static atomic_long_t zswap_decompress_fail;
 /* A compressor may make a page longer, or use more room than it fills. */
 #define ZSWAP_BUFFER_SIZE	(2 * PAGE_SIZE)
 
+/* A device that compresses may fail once in a while, and the page is the only one. */
+#define ZSWAP_DECOMPRESS_TRIES	3
+
 /**
  * struct zswap_codec - a pool's compressor on one CPU
  * @lock: held by whoever uses the rest; that task may be on another CPU by now
@@ -219,7 +222,7 @@ bool zswap_is_enabled(void)
  *
  * May be called anywhere. Costs a static branch.
  *
- * Return: true if there has been no pool since boot.
+ * Return: true only if there has been no pool since boot.
  */
 bool zswap_never_enabled(void)
 {
@@ -502,6 +505,8 @@ unsigned long zswap_total_pages(void)
 	struct zswap_pool *pool;
 	int id;
 
+	KUNIT_STATIC_STUB_REDIRECT(zswap_total_pages);
+
 	guard(rcu)();
 	for (id = 0; id < ZSWAP_MAX_POOLS; id++) {
 		pool = rcu_dereference(zswap_pools[id]);
@@ -631,10 +636,14 @@ static void zswap_entry_free(struct zswap_entry *entry)
 static bool zswap_store_object(struct zswap_pool *pool, struct page *page,
 			       struct zswap_entry *entry)
 {
-	struct zswap_codec *codec = zswap_codec_lock(pool);
-	int length = zswap_compress(codec, page);
+	struct zswap_codec *codec;
 	bool stored = false;
+	int length;
 
+	KUNIT_STATIC_STUB_REDIRECT(zswap_store_object, pool, page, entry);
+
+	codec = zswap_codec_lock(pool);
+	length = zswap_compress(codec, page);
 	if (length < 0 || length >= PAGE_SIZE) {
 		if (mem_cgroup_zswap_writeback_enabled(folio_memcg(page_folio(page)))) {
 			atomic_long_inc(length < 0 ? &zswap_reject_compress_fail :
@@ -716,11 +725,13 @@ static bool zswap_load_page(struct zswap_entry *entry, struct page *page)
 {
 	struct zswap_pool *pool = zswap_entry_pool(entry);
 	struct zswap_codec *codec = zswap_codec_lock(pool);
+	int err, tries = 0;
 	void *object;
-	int err;
 
 	object = zs_obj_read_begin(pool->zs_pool, entry->handle, entry->length, codec->buffer);
-	err = zswap_decompress(codec, object, entry->length, page);
+	do {
+		err = zswap_decompress(codec, object, entry->length, page);
+	} while (err && ++tries < ZSWAP_DECOMPRESS_TRIES);
 	zs_obj_read_end(pool->zs_pool, entry->handle, entry->length, object);
 	mutex_unlock(&codec->lock);
 
@@ -743,19 +754,22 @@ static bool zswap_load_page(struct zswap_entry *entry, struct page *page)
  * until the slot is owned and the tree says that the entry is still there.
  *
  * Returns -EEXIST if the page is in the swap cache, so is in use or is being
- * written already; -ENOMEM; -ENOENT if the slot has been freed; -EIO if the
- * page could not be decompressed, and stays.
+ * written already; -ENOMEM if there is no memory or the slot has been freed;
+ * -ENOENT if it has been used again; -EIO if the page could not be
+ * decompressed, and stays.
  */
 static int zswap_writeback_entry(struct zswap_entry *entry, swp_entry_t swp)
 {
 	struct writeback_control wbc = { .sync_mode = WB_SYNC_NONE };
+	/* In reclaim too, but the reserves are not for this: it takes before it gives. */
+	gfp_t gfp = GFP_KERNEL | __GFP_NOMEMALLOC | __GFP_NOWARN;
 	struct folio *folio;
 	bool is_new;
 	int err;
 
 	KUNIT_STATIC_STUB_REDIRECT(zswap_writeback_entry, entry, swp);
 
-	folio = __read_swap_cache_async(swp, GFP_KERNEL, get_task_policy(current),
+	folio = __read_swap_cache_async(swp, gfp, get_task_policy(current),
 					NO_INTERLEAVE_INDEX, &is_new, true);
 	if (!folio)
 		return -ENOMEM;
@@ -814,7 +828,7 @@ static enum lru_status zswap_walk_one(struct list_head *item, struct list_lru_on
 	struct zswap_entry *entry = container_of(item, struct zswap_entry, lru);
 	struct zswap_walk *walk = arg;
 	swp_entry_t swp = entry->swpentry;
-	enum lru_status status;
+	enum lru_status status = LRU_RETRY;
 	int err;
 
 	if (entry->referenced) {
@@ -824,8 +838,9 @@ static enum lru_status zswap_walk_one(struct list_head *item, struct list_lru_on
 	}
 
 	/*
-	 * It stays on the list, as it could not be put back: without the lock
-	 * it may be freed. At the end, so that the walk goes on with the next.
+	 * It stays on the list until zswap_entry_free(), as it could not be put
+	 * back: without the lock it may be freed. At the end of the list, so
+	 * that the walk goes on with the next.
 	 */
 	list_move_tail(item, &list->list);
 	spin_unlock(lock);
@@ -834,10 +849,8 @@ static enum lru_status zswap_walk_one(struct list_head *item, struct list_lru_on
 	if (!err) {
 		atomic_long_inc(&zswap_written_back_pages);
 		walk->written++;
-		status = LRU_REMOVED_RETRY;
 	} else {
 		atomic_long_inc(&zswap_reject_reclaim_fail);
-		status = LRU_RETRY;
 		if (err == -EEXIST && walk->stop_if_cached) {
 			walk->met_cached = true;
 			status = LRU_STOP;
@@ -849,17 +862,18 @@ static enum lru_status zswap_walk_one(struct list_head *item, struct list_lru_on
 }
 
 /*
- * Looks at up to nr entries of the memcg on each node and writes back those
- * that had their second chance. Neighbours on the list are mostly neighbours
- * on the device, and the plug lets the block layer join them.
+ * Looks at about SWAP_CLUSTER_MAX entries of the memcg, as many on each node,
+ * and writes back those that had their second chance. Neighbours on a list are
+ * mostly neighbours on the device, and the plug lets the block layer join them.
  *
- * Returns -ENOENT if there is nothing that may be written, -EAGAIN if all that
- * was tried failed.
+ * Adds the pages written to *written. Returns -ENOENT if there is nothing that
+ * may be written, -EAGAIN if all that was tried failed.
  */
-static int zswap_shrink_memcg(struct mem_cgroup *memcg, unsigned long nr)
+static int zswap_shrink_memcg(struct mem_cgroup *memcg, unsigned long *written)
 {
-	struct zswap_walk walk = {};
+	unsigned long max = DIV_ROUND_UP(SWAP_CLUSTER_MAX, num_node_state(N_NORMAL_MEMORY));
 	unsigned long looked_at = 0;
+	struct zswap_walk walk = {};
 	struct blk_plug plug;
 	int nid;
 
@@ -871,13 +885,16 @@ static int zswap_shrink_memcg(struct mem_cgroup *memcg, unsigned long nr)
 
 	blk_start_plug(&plug);
 	for_each_node_state(nid, N_NORMAL_MEMORY) {
-		unsigned long left = nr;
+		/* Or a short list would be walked again, and all of it written. */
+		unsigned long nr = min(max, list_lru_count_one(&zswap_lru, nid, memcg));
 
-		list_lru_walk_one(&zswap_lru, nid, memcg, zswap_walk_one, &walk, &left);
-		looked_at += nr - left;
+		looked_at += nr;
+		list_lru_walk_one(&zswap_lru, nid, memcg, zswap_walk_one, &walk, &nr);
+		looked_at -= nr;
 	}
 	blk_finish_plug(&plug);
 
+	*written += walk.written;
 	if (!looked_at)
 		return -ENOENT;
 	return walk.written || walk.rotated ? 0 : -EAGAIN;
@@ -906,9 +923,10 @@ static struct mem_cgroup *zswap_next_memcg(void)
 
 /**
  * zswap_memcg_offline_cleanup - forget a memcg that goes offline
- * @memcg: the memcg, no longer online
+ * @memcg: the memcg; mem_cgroup_tryget_online() fails from now on
  *
- * Its entries have moved to its parent. Called without locks; does not sleep.
+ * Called with cgroup_mutex held, before its entries move to its parent. Does
+ * not sleep.
  */
 void zswap_memcg_offline_cleanup(struct mem_cgroup *memcg)
 {
@@ -921,31 +939,45 @@ void zswap_memcg_offline_cleanup(struct mem_cgroup *memcg)
 	spin_unlock(&zswap_shrink_lock);
 }
 
-/* Makes room down to the threshold, from one memcg after the other. */
+/*
+ * Makes room down to the threshold, from one memcg after the other.
+ *
+ * A page that is written back gives back less than a page, and leaves a hole.
+ * So not more pages are written than are to be given back before compaction has
+ * closed the holes and what remains is counted again.
+ */
 static void zswap_shrink_worker(struct work_struct *work)
 {
+	unsigned long total, written = 0, until_compaction = 0;
 	bool met_candidate = false;
 	int failures = 0;
 
-	zswap_compact();
-	while (zswap_total_pages() > zswap_accept_pages() && failures < MAX_RECLAIM_RETRIES) {
-		struct mem_cgroup *memcg = zswap_next_memcg();
+	while (failures < MAX_RECLAIM_RETRIES) {
+		struct mem_cgroup *memcg;
+		int err;
 
+		if (written >= until_compaction) {
+			zswap_compact();
+			written = 0;
+			total = zswap_total_pages();
+			if (total <= zswap_accept_pages())
+				break;
+			until_compaction = total - zswap_accept_pages();
+		}
+
+		memcg = zswap_next_memcg();
 		if (!memcg && !mem_cgroup_disabled()) {
 			if (!met_candidate)
 				failures++;
 			met_candidate = false;
-			/* Freed objects leave holes: close them before more is written. */
-			zswap_compact();
-		} else {
-			int err = zswap_shrink_memcg(memcg, SWAP_CLUSTER_MAX);
-
-			mem_cgroup_put(memcg);
-			if (err != -ENOENT)
-				met_candidate = true;
-			if (err == -EAGAIN || (err && !memcg))
-				failures++;
+			continue;
 		}
+		err = zswap_shrink_memcg(memcg, &written);
+		mem_cgroup_put(memcg);
+		if (err != -ENOENT)
+			met_candidate = true;
+		if (err == -EAGAIN || (err && !memcg))
+			failures++;
 		cond_resched();
 	}
 }
@@ -1048,8 +1080,9 @@ void zswap_folio_swapin(struct folio *folio)
  */
 
 /* May this memcg have more in zswap, perhaps after writing back some of it? */
-static bool zswap_memcg_has_room(struct obj_cgroup *objcg, unsigned long nr_pages)
+static bool zswap_memcg_has_room(struct obj_cgroup *objcg)
 {
+	unsigned long written = 0;
 	struct mem_cgroup *memcg;
 	int err;
 
@@ -1057,7 +1090,7 @@ static bool zswap_memcg_has_room(struct obj_cgroup *objcg, unsigned long nr_page
 		return true;
 
 	memcg = get_mem_cgroup_from_objcg(objcg);
-	err = zswap_shrink_memcg(memcg, max(nr_pages, SWAP_CLUSTER_MAX));
+	err = zswap_shrink_memcg(memcg, &written);
 	mem_cgroup_put(memcg);
 	return !err && obj_cgroup_may_zswap(objcg);
 }
@@ -1068,7 +1101,7 @@ static bool zswap_memcg_has_lru(struct obj_cgroup *objcg)
 	struct mem_cgroup *memcg;
 	int err;
 
-	if (!objcg)
+	if (!IS_ENABLED(CONFIG_MEMCG) || !objcg)
 		return true;
 	memcg = get_mem_cgroup_from_objcg(objcg);
 	err = memcg_list_lru_alloc(memcg, &zswap_lru, GFP_KERNEL | __GFP_NOWARN);
@@ -1098,7 +1131,7 @@ static bool zswap_store_folio(struct folio *folio)
 	long i = 0, nr_pages = folio_nr_pages(folio);
 	struct zswap_pool *pool;
 
-	if (!zswap_memcg_has_room(objcg, nr_pages))
+	if (!zswap_memcg_has_room(objcg))
 		goto put_objcg;
 	if (zswap_check_full()) {
 		queue_work(zswap_shrink_wq, &zswap_shrink_work);
@@ -1112,8 +1145,10 @@ static bool zswap_store_folio(struct folio *folio)
 	if (!pool)
 		goto put_objcg;
 
-	while (i < nr_pages && zswap_store_page(pool, folio_page(folio, i), objcg))
+	while (i < nr_pages && zswap_store_page(pool, folio_page(folio, i), objcg)) {
+		cond_resched();
 		i++;
+	}
 	if (i == nr_pages) {
 		count_vm_events(ZSWPOUT, nr_pages);
 		if (objcg)
@@ -1138,7 +1173,7 @@ put_objcg:
  * than the folio: it must not be written over it one day.
  *
  * Return: true if all pages of the folio are in zswap, false if none is; then
- * it has to be written to the device.
+ * it has to be written to the device or to stay in memory.
  */
 bool zswap_store(struct folio *folio)
 {
@@ -1153,10 +1188,23 @@ bool zswap_store(struct folio *folio)
 	return false;
 }
 
+/* How many of the slots of a folio are in zswap. */
+static long zswap_count_entries(struct folio *folio)
+{
+	long i, nr = 0;
+
+	for (i = 0; i < folio_nr_pages(folio); i++) {
+		swp_entry_t swp = page_swap_entry(folio_page(folio, i));
+
+		nr += !!xa_load(zswap_tree(swp), swp_offset(swp));
+	}
+	return nr;
+}
+
 /**
  * zswap_load - read a folio that may be in zswap
  * @folio: a folio of one page, locked; in the swap cache, or its slot has
- *	   SWAP_HAS_CACHE set
+ *	   SWAP_HAS_CACHE set. A large folio if none of its slots is in zswap
  *
  * A folio in the swap cache takes the page over: it is dirty then, and zswap
  * forgets it. May sleep.
@@ -1174,9 +1222,12 @@ bool zswap_load(struct folio *folio)
 
 	if (zswap_never_enabled())
 		return false;
-	/* Parts of it could be in zswap: alloc_swap_folio() asks for one page. */
-	if (WARN_ON_ONCE(folio_test_large(folio)))
-		return true;
+	/*
+	 * alloc_swap_folio() makes no large folio once zswap was enabled, but may
+	 * have made one just before. A part of it cannot be read from here.
+	 */
+	if (folio_test_large(folio))
+		return WARN_ON_ONCE(zswap_count_entries(folio));
 
 	entry = xa_load(zswap_tree(swp), swp_offset(swp));
 	if (!entry)
