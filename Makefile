@@ -10,7 +10,7 @@ help:
 	@echo 'make check       the tests of every push'
 	@echo '     MUTATE=1      ... only: does a test notice each breakage of harness/mutate?'
 	@echo 'make check-full  all tests and configurations'
-	@echo 'make shell       a shell in the patched kernel, with swap on zram'
+	@echo 'make shell       a shell in the patched kernel, with zswap on'
 	@echo 'make kernel      the patched kernel: build/x86_64/arch/x86/boot/bzImage of build/linux'
 	@echo 'make stock       the unpatched one: build/stock-x86_64/arch/x86/boot/bzImage of build/stock-src'
 	@echo 'make uml         the patched one for User Mode Linux: build/um/linux'
@@ -46,7 +46,7 @@ stock:
 shell: kernel
 	@harness/corpus
 	@harness/initramfs
-	@harness/qemu -i -d build/corpus.img x86_64 shell
+	@harness/qemu -i -d build/corpus.img -w 1024 x86_64 shell
 
 tree:
 	@harness/deps

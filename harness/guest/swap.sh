@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# For the jobs: swap on a fresh zram device.
+# For the jobs: swap on a fresh zram device, or on the scratch disk with zswap before it.
 
 # zram_on COMPRESSOR: sets $id, the number of the device.
 zram_on() {
@@ -14,4 +14,19 @@ zram_on() {
 zram_off() {
 	swapoff "/dev/zram$id"
 	echo "$id" > /sys/class/zram-control/hot_remove
+}
+
+zswap=/sys/module/zswap/parameters
+
+# zswap_on COMPRESSOR
+zswap_on() {
+	echo "$1" > $zswap/compressor &&
+	echo Y > $zswap/enabled &&
+	mkswap /dev/vdb >/dev/null &&
+	swapon /dev/vdb
+}
+
+zswap_off() {
+	echo N > $zswap/enabled
+	swapoff /dev/vdb
 }
