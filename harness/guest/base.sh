@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# shellcheck disable=SC2317,SC2034 # run calls as_* by name; a job ends with $failed
+# For the jobs: the kernel's own selftests that meet swap, unmodified. What they print
+# becomes TAP.
+export PATH="/base:$PATH"
+failed=0
+
+# Children print again what their parent had not flushed; there is no plan.
+as_test_zswap() {
+	echo "1..7"
+	awk '!seen[$0]++'
+}
+
+as_cow() { cat; }
+
+# "A step... OK", in colours, over a line that counts up.
+as_khugepaged() {
+	awk '
+		{ gsub(/\033\[[0-9]*m/, ""); sub(/.*\r/, "") }
+		/^Run test: / { test = $3 " " $4 ": " }
+		/\.\.\. *[A-Z][^.]*$/ { n++; print (/ OK$/ ? "ok" : "not ok"), n, test $0; next }
+		{ print "# " $0 }
+		END { print "1.." n + 0 }'
+}
+
+# "Testing something on some memory... done"
+as_uffd_unit_tests() {
+	awk '
+		/^Testing .*\.\.\. / {
+			n++
+			title = $0; sub(/^Testing /, "", title); sub(/\.\.\. .*/, "", title)
+			if (sub(/.*\.\.\. skipped .reason: /, "")) {
+				sub(/.$/, "")
+				print "ok", n, title " # SKIP " $0
+				next
+			}
+			print (/ done$/ ? "ok" : "not ok"), n, title
+		}
+		{ print "# " $0 }
+		END { print "1.." n + 0 }'
+}
+
+# "... fallback inc: 0, ...": no large folio had to be split to be swapped out.
+as_thp_swap_allocator_test() {
+	awk '
+		/ fallback inc: 0,/ { good++; next }
+		{ print "# " $0 }
+		END { print "1..1"; print (good == 100 ? "ok" : "not ok"), 1, good + 0, "rounds of 100 without a split" }'
+}
+
+swapped_out() {
+	awk '/^(zswpout|pswpout) / { n += $2 } END { print n }' /proc/vmstat
+}
+
+# run PROGRAM [ARGUMENT...]: it fails, too, if it swapped nothing or skips for want of swap.
+run() {
+	before=$(swapped_out)
+	echo "harness: begin $*"
+	{ "$@"; echo $? > /tmp/status; } 2>&1 |
+		"as_$(echo "$1" | tr - _)" |
+		sed '/^ok .*# SKIP.*[Ss]wap/s/^/not /'
+	read -r status < /tmp/status
+	case $status in
+	0 | 4) ;;
+	*) echo "harness: $* ended with $status"; failed=1 ;;
+	esac
+	if [ "$(swapped_out)" = "$before" ]; then
+		echo "harness: $* swapped nothing out"
+		failed=1
+	fi
+}
