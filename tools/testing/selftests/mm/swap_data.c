@@ -990,7 +990,7 @@ static void print_usage(const char *self)
 	       "                         %s)\n"
 	       "  -d, --device DEVICE    the disk, not one in memory; without -a there is no\n"
 	       "                         zram and no zswap, either;\n"
-	       "                         WHAT IS ON IT IS LOST; at least four times --mib\n"
+	       "                         WHAT IS ON IT IS LOST; at least twice --mib\n"
 	       "  -m, --mib N            memory to swap (default %lu)\n"
 	       "  -p, --processes N      of the random test (default %u, at most %u)\n"
 	       "  -t, --time SECONDS     of the random test (default %lu)\n"
@@ -1098,7 +1098,7 @@ int main(int argc, char **argv)
 	if (!nr)
 		ksft_exit_fail_msg("no compressor is named\n");
 	if (need_disk)
-		disk_start(opt.device, data_pages() * 4);
+		disk_start(opt.device, data_pages() * (opt.device ? 2 : 4));
 
 	ksft_print_msg("seed %llu, %lu MiB, %u processes\n", opt.seed, opt.mib, opt.writers);
 	first = random_only ? ARRAY_SIZE(tests) - 1 : 0;

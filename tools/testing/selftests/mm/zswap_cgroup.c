@@ -298,7 +298,6 @@ static int no_writeback_huge(void)
 static bool outlive_group(void)
 {
 	long long charged;
-	double end;
 
 	if (!lock_self() || !cgroup_enter("/b") || !memory_of_halves(&mem, 512) ||
 	    !page_out_all(&mem) ||
@@ -313,14 +312,8 @@ static bool outlive_group(void)
 	    !zswap_param("max_pool_percent", "0"))
 		return false;
 	count_from_here();
-	end = now() + 10;
-	while (grown("zswpwb") < (long long)mem.pages / 2 && now() < end)
-		knock();
-	if (grown("zswpwb") < (long long)mem.pages / 2) {
-		fail("%lld pages were written back", grown("zswpwb"));
-		return false;
-	}
-	return intact(&mem, "of a group that is gone, written back") &&
+	return written_back(mem.pages / 2) &&
+	       intact(&mem, "of a group that is gone, written back") &&
 	       intact(&other, "beside it") && charged_nothing("after reading all");
 }
 

@@ -334,15 +334,14 @@ static int full_pool(void)
 	bytes = zswap_stat("pool_total_size");
 	if (bytes > most * 11 / 10)
 		return fail("the pool has %lld bytes, 1 %% of memory is %lld", bytes, most);
-	if (!drop_swap_cache())
+	if (!written_back(1) || !drop_swap_cache())
 		return KSFT_FAIL;
 	hits = zswap_stat("pool_limit_hit") - hits;
 	back = zswap_stat("written_back_pages") - back;
 	ksft_print_msg("limit hit %lld times, %lld pages written back, %lld written\n", hits, back,
 		       grown("pswpout"));
-	if (hits < 1 || back < 1 || grown("zswpwb") != back)
-		return fail("the limit was hit %lld times, %lld of %lld pages were written back",
-			    hits, back, grown("zswpwb"));
+	if (hits < 1 || back < 1)
+		return fail("the limit was hit %lld times, %lld pages were written back", hits, back);
 	if (grown("pswpout") <= back)
 		return fail("no page went past the full pool");
 	if (!intact(&mem, "after the pool was full"))
@@ -350,6 +349,7 @@ static int full_pool(void)
 	if (grown("pswpin") < back)
 		return fail("%lld pages were written back, but %lld read", back, grown("pswpin"));
 	/* It is empty now, and takes pages again. */
+	memory_put(&other);
 	if (!memory_of_small(&other, 64))
 		return KSFT_FAIL;
 	count_from_here();

@@ -280,36 +280,27 @@ static int writes_fail_in_range(void)
 	return goes_out_well("half of the device failed") ? KSFT_PASS : KSFT_FAIL;
 }
 
-/* Nothing may be in zswap any more, and nothing can be written. */
-static bool write_back_all(unsigned long pages)
+/* Have so many pages written back, as nothing may be in zswap any more. */
+static bool write_back(long long pages)
 {
-	double end = now() + 10;
-
 	if (!zswap_param("max_pool_percent", "0"))
 		return false;
 	count_from_here();
-	while (grown("zswpwb") < (long long)pages) {
-		if (now() > end) {
-			fail("%lld pages were written back, not %lu", grown("zswpwb"), pages);
-			return false;
-		}
-		knock();
-	}
-	return true;
+	return written_back(pages);
 }
 
 static int writeback_fails(void)
 {
 	if (!memory_of_small(&mem, 512) || !page_out_all(&mem) ||
 	    !stored_is(mem.pages, "before writeback fails") || !device_from(0, NO_WRITES) ||
-	    !write_back_all(mem.pages * 3 / 4))
+	    !write_back(mem.pages * 3 / 4))
 		return KSFT_FAIL;
 	cgroup_write("", "memory.reclaim", "1G");
 	if (!intact(&mem, "writeback fails") || !intact(&other, "beside failing writeback"))
 		return KSFT_FAIL;
 	/* Once more, of pages that have been through it. */
 	if (!zswap_param("max_pool_percent", "50") || !page_out_all(&mem) ||
-	    !write_back_all(mem.pages / 2) || !intact(&mem, "writeback fails again") ||
+	    !write_back(mem.pages / 2) || !intact(&mem, "writeback fails again") ||
 	    !zswap_param("max_pool_percent", "50"))
 		return KSFT_FAIL;
 	return goes_out_well("writeback failed") && intact(&other, "beside failed writeback") ?
@@ -370,7 +361,7 @@ static int written_back_then_lost(void)
 	if (!memory_of_small(&mem, 2 * half))
 		return KSFT_FAIL;
 	first = part_of(&mem, 0, half);
-	if (!page_out_all(&first) || !write_back_all(half * 3 / 4) ||
+	if (!page_out_all(&first) || !write_back(half * 3 / 4) ||
 	    !zswap_param("max_pool_percent", "50"))
 		return KSFT_FAIL;
 	memory_put(&other);
@@ -407,10 +398,12 @@ static int slow_device(void)
 	ret = fill_pool("1");
 	if (ret)
 		return ret;
+	if (!written_back(1))
+		return KSFT_FAIL;
 	ksft_print_msg("%lld pages written back, %lld written\n", grown("zswpwb"),
 		       grown("pswpout"));
-	if (grown("zswpwb") < 1 || grown("pswpout") <= grown("zswpwb"))
-		return fail("the pool was not full");
+	if (grown("pswpout") <= grown("zswpwb"))
+		return fail("no page went past the full pool");
 	/* Some are still on their way. */
 	if (!range_intact(&mem, 0, 64, "on a slow device") || !device_from(0, GOOD) ||
 	    !intact(&mem, "on a device that was slow"))
@@ -502,6 +495,31 @@ static int decompression_fails(void)
 	       intact(&mem, "decompression works again") ? KSFT_PASS : KSFT_FAIL;
 }
 
+/* Shared memory keeps the error, as of a device, and nothing else. */
+static int shared_decompression_fails(void)
+{
+	int ret = use_test_compressor();
+	struct seen seen;
+	unsigned long i;
+
+	if (ret)
+		return ret;
+	if (!memory_get(&mem, 256, 1, true))
+		return KSFT_FAIL;
+	for (i = 0; i < mem.pages; i++)
+		renew_small(&mem, i);
+	if (!page_out(&mem) || !compressor_fails("fail_decompress", 2) ||
+	    !look(&mem, 0, 1, "shared, decompression fails at times", &seen))
+		return KSFT_FAIL;
+	if (seen.lost < 64 || seen.good < 64)
+		return fail("%lu pages are good, %lu lost", seen.good, seen.lost);
+	if (!compressor_fails("fail_decompress", 0) ||
+	    !look(&mem, 0, 1, "shared, decompression works again", &seen))
+		return KSFT_FAIL;
+	memory_put(&mem);
+	return zswap_empties("after munmap") ? KSFT_PASS : KSFT_FAIL;
+}
+
 /* A page that cannot be decompressed is not written back as anything else. */
 static int unreadable_stays(void)
 {
@@ -535,6 +553,8 @@ static const struct test tests[] = {
 	{ "a compressor may end later", later_compressor, ON_ZRAM },
 	{ "pages that cannot be compressed are written", compression_fails, ON_ZRAM },
 	{ "pages that cannot be decompressed are errors until they can", decompression_fails,
+	  ON_ZRAM },
+	{ "shared pages that cannot be decompressed are errors", shared_decompression_fails,
 	  ON_ZRAM },
 	{ "pages that cannot be decompressed are not written back", unreadable_stays, ON_ZRAM },
 };

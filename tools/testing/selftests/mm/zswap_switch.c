@@ -84,7 +84,7 @@ static bool load_stop(void)
 			good &= exited_well(worker[i]);
 		worker[i] = 0;
 	}
-	ksft_print_msg("%lu rounds; %lld pages stored, %lld loaded; %lld written, %lld of them back\n",
+	ksft_print_msg("%lu rounds: %lld pages stored, %lld loaded, %lld written (%lld back)\n",
 		       load->rounds, grown("zswpout"), grown("zswpin"), grown("pswpout"),
 		       grown("zswpwb"));
 	munmap(load, page_size());

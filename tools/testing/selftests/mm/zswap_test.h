@@ -204,6 +204,21 @@ static inline int fill_pool(const char *percent)
 	return page_out(&mem) ? KSFT_PASS : KSFT_FAIL;
 }
 
+/* The pool is too full: wait until so many pages are written back. */
+static inline bool written_back(long long pages)
+{
+	double end = now() + 20;
+
+	while (grown("zswpwb") < pages) {
+		if (now() > end) {
+			fail("%lld pages were written back, not %lld", grown("zswpwb"), pages);
+			return false;
+		}
+		knock();
+	}
+	return true;
+}
+
 /* ---- one test ---- */
 
 static inline int test_start(const char *with, bool on_zram)
