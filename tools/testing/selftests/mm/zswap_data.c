@@ -341,7 +341,7 @@ static int full_pool(void)
 	ksft_print_msg("limit hit %lld times, %lld pages written back, %lld written\n", hits, back,
 		       grown("pswpout"));
 	if (hits < 1 || back < 1)
-		return fail("the limit was hit %lld times, %lld pages were written back", hits, back);
+		return fail("%lld times at the limit, but %lld pages written back", hits, back);
 	if (grown("pswpout") <= back)
 		return fail("no page went past the full pool");
 	if (!intact(&mem, "after the pool was full"))
