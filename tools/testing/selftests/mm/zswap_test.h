@@ -403,6 +403,7 @@ static inline void start(void)
 	atexit(stop);
 	signal(SIGINT, killed);
 	signal(SIGTERM, killed);
+	signal(SIGBUS, killed);
 
 	ksft_print_msg("seed %llu, %lu MiB\n", opt.seed, opt.mib);
 	disk_start(opt.device, (opt.mib << 20) / page_size() * 2);
