@@ -140,11 +140,11 @@ static int max_zero_above(void)
  */
 static int limit_holds(const char *limited)
 {
-	unsigned long most = 1 << 20;
+	unsigned long most = 1 << 19;
 	long long charged;
 	double end;
 
-	if (!limit(limited, "memory.zswap.max", most) || !memory_of_halves(&mem, 1536))
+	if (!limit(limited, "memory.zswap.max", most) || !memory_of_halves(&mem, 768))
 		return KSFT_FAIL;
 	count_from_here();
 	if (!page_out_all(&mem))
@@ -240,7 +240,7 @@ static int no_writeback(const char *set_on)
 		return KSFT_FAIL;
 	renew_all(&part);
 	madvise(part.base, part.pages * page_size(), MADV_PAGEOUT);
-	cgroup_write("", "memory.reclaim", "1M");
+	reclaim(64);
 	if (!nothing_is_written("no writeback, pool full"))
 		return KSFT_FAIL;
 	if (!intact(&mem, "no writeback") || !intact(&other, "no writeback, random") ||
@@ -340,39 +340,42 @@ static int removed_group(void)
 }
 
 /* Groups come and go while others store, write back and load. */
+#define AT_ONCE	4
+#define GROUPS	16
+
+static bool pass_by(unsigned int nr, const char *group)
+{
+	seed += nr;
+	if (!lock_self() || !cgroup_enter(group) || !memory_of_halves(&mem, 128) ||
+	    !page_out(&mem) || !intact(&mem, "of a passing group") || !page_out(&mem))
+		return false;
+	/* Half of them end with all of it out, and leave their group first. */
+	return nr & 1 || (cgroup_enter(GROUP) && intact(&mem, "of a group that was left"));
+}
+
 static int groups_come_and_go(void)
 {
+	pid_t pid[GROUPS];
 	char group[16];
 	unsigned int i;
-	bool good;
-	pid_t pid[8];
 
-	if (!limit("", "memory.zswap.max", 1 << 20))
+	if (!limit("", "memory.zswap.max", 1 << 18))
 		return KSFT_FAIL;
 	count_from_here();
-	for (i = 0; i < 24 + ARRAY_SIZE(pid); i++) {
-		if (i >= ARRAY_SIZE(pid) && !exited_well(pid[i % ARRAY_SIZE(pid)]))
-			return KSFT_FAIL;
-		if (i >= ARRAY_SIZE(pid)) {
-			snprintf(group, sizeof(group), "/g%zu", i - ARRAY_SIZE(pid));
-			if (!cgroup_remove(group))
+	for (i = 0; i < GROUPS + AT_ONCE; i++) {
+		if (i >= AT_ONCE) {
+			snprintf(group, sizeof(group), "/g%u", i - AT_ONCE);
+			if (!exited_well(pid[i - AT_ONCE]) || !cgroup_remove(group))
 				return KSFT_FAIL;
 		}
-		if (i >= 24)
+		if (i >= GROUPS)
 			continue;
 		snprintf(group, sizeof(group), "/g%u", i);
 		if (!group_below(group))
 			return KSFT_FAIL;
-		pid[i % ARRAY_SIZE(pid)] = fork_child();
-		if (!pid[i % ARRAY_SIZE(pid)]) {
-			seed += i;
-			/* Half of them end with all of it out, and leave their group first. */
-			good = lock_self() && cgroup_enter(group) &&
-			       memory_of_halves(&mem, 256) && page_out(&mem) &&
-			       intact(&mem, "of a passing group") && page_out(&mem);
-			_exit(!(good && (i & 1 || cgroup_enter(GROUP)) &&
-				(i & 1 || intact(&mem, "of a group that was left"))));
-		}
+		pid[i] = fork_child();
+		if (!pid[i])
+			_exit(!pass_by(i, group));
 	}
 	if (grown("zswpwb") < 1)
 		return fail("nothing was written back");

@@ -92,18 +92,14 @@ static int kinds_of_pages(void)
 
 static int all_mixed(void)
 {
-	unsigned int round;
-
-	if (!memory_get(&mem, 1024, 1, false))
+	if (!memory_get(&mem, 768, 1, false))
 		return KSFT_FAIL;
-	for (round = 0; round < 2; round++) {
-		renew_all(&mem);
-		if (!page_out_all(&mem) || !drop_swap_cache() || !intact(&mem, "mixed"))
-			return KSFT_FAIL;
-		/* What is read and not written may have copies in swap, now or later. */
-		if (!page_out_all(&mem) || !drop_swap_cache() || !intact(&mem, "mixed, again"))
-			return KSFT_FAIL;
-	}
+	renew_all(&mem);
+	if (!page_out_all(&mem) || !drop_swap_cache() || !intact(&mem, "mixed"))
+		return KSFT_FAIL;
+	/* What is read and not written may have copies in swap, now or later. */
+	if (!page_out_all(&mem) || !drop_swap_cache() || !intact(&mem, "mixed, again"))
+		return KSFT_FAIL;
 	return KSFT_PASS;
 }
 
@@ -416,14 +412,14 @@ static int shrinker_writes(void)
 	count_from_here();
 	if (!page_out_all(&mem) || !stored_is(mem.pages, "before the shrinker"))
 		return KSFT_FAIL;
-	cgroup_write("", "memory.reclaim", "4M");
+	reclaim(1024);
 	if (!grew_by("zswpwb", 0, "with the shrinker off") ||
 	    !zswap_param("shrinker_enabled", "Y"))
 		return KSFT_FAIL;
 	while (grown("zswpwb") < (long long)mem.pages / 8) {
 		if (now() > end)
 			return fail("the shrinker has written %lld pages", grown("zswpwb"));
-		cgroup_write("", "memory.reclaim", "4M");
+		reclaim(1024);
 	}
 	if (!zswap_param("shrinker_enabled", "N"))
 		return KSFT_FAIL;

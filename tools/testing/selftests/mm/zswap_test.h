@@ -114,6 +114,12 @@ static inline unsigned long resident(struct memory *m)
 	return nr;
 }
 
+/* Reclaim of the cgroup, as if so many pages were wanted. */
+static inline void reclaim(unsigned long pages)
+{
+	cgroup_write_number("", "memory.reclaim", pages * page_size());
+}
+
 /*
  * What was written to the device may still be in the swap cache, and would be
  * found there. Reclaim all of the cgroup, so that the only copies are in swap.
@@ -121,13 +127,14 @@ static inline unsigned long resident(struct memory *m)
 static inline bool drop_swap_cache(void)
 {
 	double end = now() + 20;
+	unsigned long nr;
 
-	while (resident(&mem) + resident(&other)) {
+	while ((nr = resident(&mem) + resident(&other)) > 0) {
 		if (now() > end) {
-			fail("%lu pages stay in memory", resident(&mem) + resident(&other));
+			fail("%lu pages stay in memory", nr);
 			return false;
 		}
-		cgroup_write("", "memory.reclaim", "1G");
+		reclaim(nr);
 	}
 	return true;
 }
@@ -185,13 +192,13 @@ static inline bool stored_is(long long pages, const char *when)
 }
 
 /*
- * Page out what takes one and a half of a hundredth of memory, with the pool
+ * Page out what takes a quarter more than a hundredth of memory, with the pool
  * limited to @percent; 0 or what the test returns.
  */
 static inline int fill_pool(const char *percent)
 {
 	static const enum page_kind kinds[] = { PAGE_PART, PAGE_TAIL };
-	unsigned long pages = percent_of_memory(1) * 3 / page_size();
+	unsigned long pages = percent_of_memory(1) * 5 / 2 / page_size();
 
 	if (pages > (opt.mib << 20) / page_size())
 		return skip("1 %% of memory is much: --mib %zu is needed",
