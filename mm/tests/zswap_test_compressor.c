@@ -27,7 +27,8 @@
 
 /*
  * Private data of a request. Source and destination may be any pages in any
- * pieces; LZ4 wants one piece each.
+ * pieces; LZ4 wants one piece each. The destination has room for a page that
+ * gets longer: that is no failure.
  */
 struct zswap_test_req {
 	struct delayed_work work;
@@ -35,7 +36,7 @@ struct zswap_test_req {
 	bool compress;
 	bool fail;
 	u8 src[PAGE_SIZE];
-	u8 dst[PAGE_SIZE];
+	u8 dst[2 * PAGE_SIZE];
 	u64 workmem[LZ4_MEM_COMPRESS / sizeof(u64)];
 };
 
