@@ -57,10 +57,10 @@ swapped_out() {
 run() {
 	before=$(swapped_out)
 	echo "harness: begin $*"
-	{ "$@"; echo $? > /tmp/status; } 2>&1 |
+	{ "$@"; echo $? > ended; } 2>&1 |
 		"as_$(echo "$1" | tr - _)" |
 		sed '/^ok .*# SKIP.*[Ss]wap/s/^/not /'
-	read -r status < /tmp/status
+	read -r status < ended
 	case $status in
 	0 | 4) ;;
 	*) echo "harness: $* ended with $status"; failed=1 ;;
