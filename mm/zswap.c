@@ -646,8 +646,8 @@ static bool zswap_store_object(struct zswap_pool *pool, struct page *page,
 	length = zswap_compress(codec, page);
 	if (length < 0 || length >= PAGE_SIZE) {
 		if (mem_cgroup_zswap_writeback_enabled(folio_memcg(page_folio(page)))) {
-			atomic_long_inc(length < 0 ? &zswap_reject_compress_fail :
-						     &zswap_reject_compress_poor);
+			atomic_long_inc(length < 0 && length != -ENOSPC ?
+					&zswap_reject_compress_fail : &zswap_reject_compress_poor);
 			goto unlock;
 		}
 		memcpy_from_page(codec->buffer, page, 0, PAGE_SIZE);
@@ -1495,8 +1495,8 @@ static int zswap_percent_set(const char *val, const struct kernel_param *kp)
 	return err;
 }
 
-/* Zpools are gone; their parameter remains for command lines and scripts that have it. */
-static int zswap_zpool_set(const char *val, const struct kernel_param *kp)
+/* There is one allocator; the parameter remains for command lines and scripts that have it. */
+static int zswap_allocator_set(const char *val, const struct kernel_param *kp)
 {
 	if (sysfs_streq(val, "zsmalloc"))
 		return 0;
@@ -1505,7 +1505,7 @@ static int zswap_zpool_set(const char *val, const struct kernel_param *kp)
 	return system_state < SYSTEM_RUNNING ? 0 : -EINVAL;
 }
 
-static int zswap_zpool_get(char *buffer, const struct kernel_param *kp)
+static int zswap_allocator_get(char *buffer, const struct kernel_param *kp)
 {
 	return sysfs_emit(buffer, "zsmalloc\n");
 }
@@ -1525,9 +1525,9 @@ static const struct kernel_param_ops zswap_percent_ops = {
 	.get = param_get_uint,
 };
 
-static const struct kernel_param_ops zswap_zpool_ops = {
-	.set = zswap_zpool_set,
-	.get = zswap_zpool_get,
+static const struct kernel_param_ops zswap_allocator_ops = {
+	.set = zswap_allocator_set,
+	.get = zswap_allocator_get,
 };
 
 module_param_cb(enabled, &zswap_enabled_ops, &zswap_enabled, 0644);
@@ -1535,7 +1535,7 @@ module_param_cb(compressor, &zswap_compressor_ops, NULL, 0644);
 module_param_cb(max_pool_percent, &zswap_percent_ops, &zswap_max_pool_percent, 0644);
 module_param_cb(accept_threshold_percent, &zswap_percent_ops,
 		&zswap_accept_threshold_percent, 0644);
-module_param_cb(zpool, &zswap_zpool_ops, NULL, 0644);
+module_param_cb(zpool, &zswap_allocator_ops, NULL, 0644);
 module_param_named(shrinker_enabled, zswap_shrinker_enabled, bool, 0644);
 
 /* Late, so that built-in compressors have been registered. */

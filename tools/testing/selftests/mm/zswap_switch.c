@@ -225,8 +225,8 @@ static const struct refusal refusal[] = {
 	{ "enabled", "\n", EINVAL, true, false },
 	{ "shrinker_enabled", "maybe", EINVAL, true, false },
 	{ "shrinker_enabled", "-1", EINVAL, true, false },
-	{ "zpool", "z3fold", EINVAL, false, true },
-	{ "zpool", "zbud", EINVAL, false, true },
+	{ "zpool", "slab", EINVAL, false, true },
+	{ "zpool", "zs", EINVAL, false, true },
 	{ "zpool", "zsmalloc2", EINVAL, false, true },
 	{ "zpool", "\n", EINVAL, false, false },
 };
