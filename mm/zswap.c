@@ -627,6 +627,20 @@ static void zswap_entry_free(struct zswap_entry *entry)
 	kmem_cache_free(zswap_entry_cache, entry);
 }
 
+/* By the owner of the slot. */
+static void zswap_entry_erase(struct zswap_entry *entry)
+{
+	xa_erase(zswap_tree(entry->swpentry), swp_offset(entry->swpentry));
+	zswap_entry_free(entry);
+}
+
+static void zswap_count_events(struct obj_cgroup *objcg, enum vm_event_item item, long nr)
+{
+	count_vm_events(item, nr);
+	if (objcg)
+		count_objcg_events(objcg, item, nr);
+}
+
 /*
  * Compresses the page into an object of the pool and notes it in the entry.
  *
@@ -786,12 +800,8 @@ static int zswap_writeback_entry(struct zswap_entry *entry, swp_entry_t swp)
 	if (!zswap_load_page(entry, &folio->page))
 		goto drop_folio;
 
-	xa_erase(zswap_tree(swp), swp_offset(swp));
-	count_vm_event(ZSWPWB);
-	if (entry->objcg)
-		count_objcg_events(entry->objcg, ZSWPWB, 1);
-	zswap_entry_free(entry);
-
+	zswap_count_events(entry->objcg, ZSWPWB, 1);
+	zswap_entry_erase(entry);
 	folio_mark_uptodate(folio);
 	/* Nobody asked for it: the first to be reclaimed when it is written. */
 	folio_set_reclaim(folio);
@@ -900,6 +910,13 @@ static int zswap_shrink_memcg(struct mem_cgroup *memcg, unsigned long *written)
 	return walk.written || walk.rotated ? 0 : -EAGAIN;
 }
 
+static struct mem_cgroup *zswap_move_cursor(void)
+{
+	lockdep_assert_held(&zswap_shrink_lock);
+	zswap_next_shrink = mem_cgroup_iter(NULL, zswap_next_shrink, NULL);
+	return zswap_next_shrink;
+}
+
 /*
  * The next online memcg of the endless walk, with a reference; NULL at the end
  * of a round, or if memcgs are disabled.
@@ -914,8 +931,7 @@ static struct mem_cgroup *zswap_next_memcg(void)
 	 * zswap_memcg_offline_cleanup() comes once, and after that.
 	 */
 	do {
-		memcg = mem_cgroup_iter(NULL, zswap_next_shrink, NULL);
-		zswap_next_shrink = memcg;
+		memcg = zswap_move_cursor();
 	} while (memcg && !mem_cgroup_tryget_online(memcg));
 	spin_unlock(&zswap_shrink_lock);
 	return memcg;
@@ -931,10 +947,10 @@ static struct mem_cgroup *zswap_next_memcg(void)
 void zswap_memcg_offline_cleanup(struct mem_cgroup *memcg)
 {
 	spin_lock(&zswap_shrink_lock);
-	if (zswap_next_shrink == memcg) {
-		do {
-			zswap_next_shrink = mem_cgroup_iter(NULL, zswap_next_shrink, NULL);
-		} while (zswap_next_shrink && !mem_cgroup_online(zswap_next_shrink));
+	while (memcg && memcg == zswap_next_shrink) {
+		memcg = zswap_move_cursor();
+		if (memcg && mem_cgroup_online(memcg))
+			break;
 	}
 	spin_unlock(&zswap_shrink_lock);
 }
@@ -1150,9 +1166,7 @@ static bool zswap_store_folio(struct folio *folio)
 		i++;
 	}
 	if (i == nr_pages) {
-		count_vm_events(ZSWPOUT, nr_pages);
-		if (objcg)
-			count_objcg_events(objcg, ZSWPOUT, nr_pages);
+		zswap_count_events(objcg, ZSWPOUT, nr_pages);
 		zswap_count_large(folio);
 	} else {
 		percpu_ref_put_many(&pool->ref, nr_pages - i);
@@ -1235,12 +1249,9 @@ bool zswap_load(struct folio *folio)
 	if (!zswap_load_page(entry, &folio->page))
 		return true;
 
-	count_vm_event(ZSWPIN);
-	if (entry->objcg)
-		count_objcg_events(entry->objcg, ZSWPIN, 1);
+	zswap_count_events(entry->objcg, ZSWPIN, 1);
 	if (folio_test_swapcache(folio)) {
-		xa_erase(zswap_tree(swp), swp_offset(swp));
-		zswap_entry_free(entry);
+		zswap_entry_erase(entry);
 		folio_mark_dirty(folio);
 	}
 	folio_mark_uptodate(folio);
