@@ -583,10 +583,22 @@ static struct mem_cgroup *zswap_entry_memcg(const struct zswap_entry *entry)
 {
 	return entry->objcg ? obj_cgroup_memcg(entry->objcg) : NULL;
 }
+
+static void zswap_entry_charge(struct zswap_entry *entry)
+{
+	if (entry->objcg) {
+		obj_cgroup_get(entry->objcg);
+		obj_cgroup_charge_zswap(entry->objcg, entry->length);
+	}
+}
 #else
 static struct mem_cgroup *zswap_entry_memcg(const struct zswap_entry *entry)
 {
 	return NULL;
+}
+
+static void zswap_entry_charge(struct zswap_entry *entry)
+{
 }
 #endif
 
@@ -716,10 +728,7 @@ static bool zswap_store_page(struct zswap_pool *pool, struct page *page,
 	if (old)
 		zswap_entry_free(old);
 
-	if (objcg) {
-		obj_cgroup_get(objcg);
-		obj_cgroup_charge_zswap(objcg, entry->length);
-	}
+	zswap_entry_charge(entry);
 	if (entry->length == PAGE_SIZE)
 		atomic_long_inc(&zswap_stored_incompressible_pages);
 	atomic_inc(&zswap_stored_pages);
