@@ -662,6 +662,7 @@ static void zswap_test_no_place_for_another_pool_is_an_error(struct kunit *test)
 static int zswap_test_init(struct kunit *test)
 {
 	struct zswap_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+	int id;
 
 	if (!t)
 		return -ENOMEM;
@@ -672,6 +673,10 @@ static int zswap_test_init(struct kunit *test)
 		if (err)
 			return err;
 	}
+	/* Those that the test before has left are on their way out. */
+	for (id = 0; id < ZSWAP_MAX_POOLS; id++)
+		if (id != zswap_test_current()->id && !zswap_test_pool_gone(id))
+			return -ETIMEDOUT;
 	strscpy(t->compressor, zswap_test_current()->compressor);
 	t->stored = atomic_read(&zswap_stored_pages);
 	zswap_enabled = true;
