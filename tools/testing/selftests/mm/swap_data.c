@@ -979,7 +979,7 @@ static void run(const struct test *test, const char *store)
 	ksft_print_msg("%.1f s\n", now() - start);
 }
 
-static const char usual[] = "lzo-rle,lz4,zstd,zswap:lzo,zswap:zstd,zswap+zram:lz4";
+static const char usual[] = "lzo-rle,lz4,zstd,zswap:lzo,zswap+zram:lz4";
 
 static void print_usage(const char *self)
 {

@@ -10,6 +10,7 @@
 
 #define WORKERS		4
 #define WORKER_PAGES	768
+#define ENOUGH_STORED	1000	/* pages, or the load was none */
 
 /* ---- load ---- */
 
@@ -89,7 +90,7 @@ static bool load_stop(void)
 		       grown("zswpwb"));
 	munmap(load, page_size());
 	load = NULL;
-	if (good && grown("zswpout") < WORKER_PAGES)
+	if (good && grown("zswpout") < ENOUGH_STORED)
 		good = fail("hardly a page was stored") == KSFT_PASS;
 	return good;
 }
@@ -99,17 +100,22 @@ static void clean_up(void)
 	load_stop();
 }
 
-/* Do one thing after the other until the time is over; how often, or -1. */
+/*
+ * Do one thing after the other until the time is over, and much has happened; how
+ * often, or -1. A slow machine gets ten times as long.
+ */
 static long in_turn(bool (*change)(unsigned long nr))
 {
-	double end = now() + opt.seconds;
-	unsigned long nr;
+	double begin = now(), time;
+	unsigned long nr = 0;
 
-	for (nr = 0; now() < end; nr++) {
-		if (!change(nr))
+	do {
+		if (!change(nr++))
 			return -1;
 		nap_ms(10);
-	}
+		time = now() - begin;
+	} while (time < opt.seconds ||
+		 (grown("zswpout") < ENOUGH_STORED && time < opt.seconds * 10));
 	return nr;
 }
 
@@ -383,7 +389,13 @@ static int cpus_go_and_come(void)
 
 static bool device_turns(unsigned long nr)
 {
-	return nr & 1 ? area_on(disk.node, disk.pages) : area_off();
+	if (!(nr & 1))
+		return area_off();
+	if (!area_on(disk.node, disk.pages))
+		return false;
+	/* swapoff brings in all that goes out until then. */
+	nap_ms(200);
+	return true;
 }
 
 static int device_goes_and_comes(void)

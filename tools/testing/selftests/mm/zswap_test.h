@@ -33,7 +33,7 @@ static struct {
 	unsigned long seconds;
 	__u64 seed;
 } opt = {
-	.seconds = 5,
+	.seconds = 4,
 	.seed = 1,
 };
 
