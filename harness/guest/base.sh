@@ -14,12 +14,17 @@ as_test_zswap() {
 
 as_cow() { cat; }
 
-# "A step... OK", in colours, over a line that counts up.
+# "A step... OK", in colours, over a line that counts up, with a dot for each wait.
 as_khugepaged() {
 	awk '
 		{ gsub(/\033\[[0-9]*m/, ""); sub(/.*\r/, "") }
 		/^Run test: / { test = $3 " " $4 ": " }
-		/\.\.\. *[A-Z][^.]*$/ { n++; print (/ OK$/ ? "ok" : "not ok"), n, test $0; next }
+		/\.\.\. *[A-Z][^.]*$/ {
+			n++
+			sub(/\.\.\.+ */, "... ")
+			print (/ OK$/ ? "ok" : "not ok"), n, test $0
+			next
+		}
 		{ print "# " $0 }
 		END { print "1.." n + 0 }'
 }
