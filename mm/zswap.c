@@ -333,11 +333,11 @@ static int zswap_decompress(struct zswap_codec *codec, void *object,
  * Pools
  */
 
-static void zswap_pool_destroy(struct zswap_pool *pool)
+/* Its CPU hotplug instance is gone, or was never there. */
+static void zswap_pool_free(struct zswap_pool *pool)
 {
 	int cpu;
 
-	cpuhp_state_remove_instance(CPUHP_MM_ZSWP_POOL_PREPARE, &pool->node);
 	percpu_ref_exit(&pool->ref);
 	for_each_possible_cpu(cpu)
 		zswap_codec_free(per_cpu_ptr(pool->codecs, cpu));
@@ -353,7 +353,8 @@ static void zswap_pool_release(struct work_struct *work)
 	RCU_INIT_POINTER(zswap_pools[pool->id], NULL);
 	/* zswap_total_pages() and zswap_pool_find() may be looking at it. */
 	synchronize_rcu();
-	zswap_pool_destroy(pool);
+	cpuhp_state_remove_instance(CPUHP_MM_ZSWP_POOL_PREPARE, &pool->node);
+	zswap_pool_free(pool);
 }
 
 /* The last page of a pool that was replaced is gone; any context. */
@@ -412,7 +413,7 @@ static struct zswap_pool *zswap_pool_create(const char *compressor)
 		goto free_codecs;
 	err = cpuhp_state_add_instance(CPUHP_MM_ZSWP_POOL_PREPARE, &pool->node);
 	if (err)
-		goto exit_ref;
+		goto free_all;
 	err = zswap_pool_take_id(pool);
 	if (err)
 		goto remove_instance;
@@ -422,11 +423,10 @@ static struct zswap_pool *zswap_pool_create(const char *compressor)
 
 remove_instance:
 	cpuhp_state_remove_instance(CPUHP_MM_ZSWP_POOL_PREPARE, &pool->node);
-exit_ref:
-	percpu_ref_exit(&pool->ref);
-	/* Those of the CPUs that came before the one that failed. */
-	for_each_possible_cpu(cpu)
-		zswap_codec_free(per_cpu_ptr(pool->codecs, cpu));
+free_all:
+	/* With the codecs of the CPUs that came before one that failed. */
+	zswap_pool_free(pool);
+	goto fail;
 free_codecs:
 	free_percpu(pool->codecs);
 free_zs_pool:
