@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# For the jobs: swap on a fresh zram device, or on the scratch disk with zswap before it.
+# shellcheck disable=SC2034 # a job ends with $failed
+# For the jobs: swap on a fresh zram device, or on the scratch disk with zswap before it;
+# and lines of TAP.
 
 # zram_on COMPRESSOR: sets $id, the number of the device.
 zram_on() {
@@ -29,4 +31,14 @@ zswap_on() {
 zswap_off() {
 	echo N > $zswap/enabled
 	swapoff /dev/vdb
+}
+
+# result TITLE COMMAND...: a test as a line of TAP; the job ends with $failed.
+n=0 failed=0
+result() {
+	n=$((n + 1))
+	title=$1
+	shift
+	"$@" 2>&1 || { printf "not "; failed=1; }
+	echo "ok $n $title"
 }
