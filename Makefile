@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Builds, boots and tests the series; "make help" tells. The work is done in harness/.
 
-export STOCK KERNEL NODES MUTATE FORCE
+export STOCK KERNEL NODES MUTATE FORCE PEER
 
 help:
 	@echo 'make run         build the patched kernel, boot it in QEMU, swap real data out and in'
@@ -10,6 +10,9 @@ help:
 	@echo 'make check       the tests of every push'
 	@echo '     MUTATE=1      ... only: does a test notice each breakage of harness/mutate?'
 	@echo 'make check-full  all tests and configurations'
+	@echo 'make bench       what the series gains beside the unpatched kernel: build/bench/report.md'
+	@echo 'make bench-PART  ... only native, icount, memory, numa or locks'
+	@echo '     PEER=dir      ... and what a third kernel tree does'
 	@echo 'make shell       a shell in the patched kernel, with zswap on'
 	@echo 'make kernel      the patched kernel: build/x86_64/arch/x86/boot/bzImage of build/linux'
 	@echo 'make stock       the unpatched one: build/stock-x86_64/arch/x86/boot/bzImage of build/stock-src'
@@ -31,6 +34,13 @@ check:
 
 check-full:
 	@harness/check full
+
+bench:
+	@harness/bench/run
+
+benches := bench-native bench-icount bench-memory bench-numa bench-locks
+$(benches): bench-%:
+	@harness/bench/run $*
 
 kernel: tree
 	@harness/build x86_64
@@ -67,4 +77,4 @@ export:
 clean:
 	rm -rf build
 
-.PHONY: help run check check-full kernel uml stock shell tree apply revert stable-diff export clean
+.PHONY: help run check check-full bench $(benches) kernel uml stock shell tree apply revert stable-diff export clean
