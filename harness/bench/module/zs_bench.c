@@ -17,6 +17,7 @@
  */
 
 #include <linux/debugfs.h>
+#include <linux/delay.h>
 #include <linux/highmem.h>
 #include <linux/ktime.h>
 #include <linux/lz4.h>
@@ -29,6 +30,7 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
+#include <linux/vmstat.h>
 #include <linux/zsmalloc.h>
 #include <linux/zstd.h>
 
@@ -49,6 +51,8 @@ static u32 order[MAX_OBJECTS];
 static u8 node[MAX_OBJECTS];
 static unsigned int nr_lengths;
 static unsigned long failed;
+static unsigned long slab_before;	/* pages, when the command began or made the pool */
+static long slab_grown;			/* pages, in all commands since there is the pool */
 
 static u8 *buffer;		/* BUFFER_SIZE for each page of one write */
 static u8 *in[MAX_PAGES];	/* the pages written last */
@@ -61,7 +65,7 @@ static struct {
 } cost;
 
 static struct {
-	u64 malloc_ns, write_ns, read_ns, free_ns;
+	u64 malloc_ns, write_ns, read_ns, free_ns, compact_ns;
 } took;
 
 static LIST_HEAD(hog);
@@ -78,17 +82,27 @@ static u32 rng(u32 below)
 	return ((rng_state * 0x2545f4914f6cdd1dULL) >> 32) % below;
 }
 
-static void shuffle(void)
+/* Puts the objects that there are into @order; returns how many. */
+static unsigned int shuffle(void)
 {
-	unsigned int i;
+	unsigned int i, nr = 0;
 
 	for (i = 0; i < nr_lengths; i++)
-		order[i] = i;
-	for (i = nr_lengths; i > 1; i--) {
+		if (handles[i])
+			order[nr++] = i;
+	for (i = nr; i > 1; i--) {
 		u32 other = rng(i);
 
 		swap(order[i - 1], order[other]);
 	}
+	return nr;
+}
+
+/* Exact with one CPU; several may each have some pages not counted yet. */
+static unsigned long slab_pages(void)
+{
+	return global_node_page_state_pages(NR_SLAB_RECLAIMABLE_B) +
+	       global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B);
 }
 
 /* zsmalloc, as different kernels have it */
@@ -197,8 +211,11 @@ static void free_one(unsigned int i)
 
 static int need_pool(void)
 {
-	if (!pool)
-		pool = zs_create_pool("zs_bench");
+	if (pool)
+		return 0;
+	pool = zs_create_pool("zs_bench");
+	slab_grown = 0;
+	slab_before = slab_pages();
 	return pool ? 0 : -ENOMEM;
 }
 
@@ -238,28 +255,29 @@ static int cmd_fill_both(int arg)
 /* Frees this many percent of what there is, at random. */
 static int cmd_free(int percent)
 {
-	unsigned int i;
+	unsigned int i, nr = shuffle() * percent / 100;
 
-	shuffle();
-	for (i = 0; i < (u64)nr_lengths * percent / 100; i++)
+	for (i = 0; i < nr; i++)
 		free_one(order[i]);
 	return 0;
 }
 
 static int cmd_compact(int arg)
 {
+	u64 start = ktime_get_ns();
+
 	if (pool)
 		zs_compact(pool);
+	took.compact_ns = ktime_get_ns() - start;
 	return 0;
 }
 
 /* All but each eighth make place for objects of other lengths. */
 static int cmd_churn(int arg)
 {
-	unsigned int i;
+	unsigned int i, nr = shuffle();
 
-	shuffle();
-	for (i = 0; i < nr_lengths; i++)
+	for (i = 0; i < nr; i++)
 		if (order[i] % 8)
 			free_one(order[i]);
 	cmd_compact(0);
@@ -304,6 +322,22 @@ static void touch_memory(void)
 		__free_page(page);
 }
 
+static int cmd_time_read(int arg)
+{
+	unsigned int i, nr = shuffle();
+	u64 start = ktime_get_ns();
+
+	for (i = 0; i < nr; i++) {
+		unsigned int o = order[i];
+		void *mem = bench_read_begin(handles[o], stored[o], buffer);
+
+		memcpy(scratch, mem, stored[o]);
+		bench_read_end(handles[o], stored[o], mem);
+	}
+	took.read_ns = ktime_get_ns() - start;
+	return 0;
+}
+
 static int cmd_time(int arg)
 {
 	unsigned int i;
@@ -330,16 +364,7 @@ static int cmd_time(int arg)
 		bench_write(handles[order[i]], scratch, stored[order[i]]);
 	took.write_ns = ktime_get_ns() - start;
 
-	shuffle();
-	start = ktime_get_ns();
-	for (i = 0; i < nr_lengths; i++) {
-		unsigned int o = order[i];
-		void *mem = bench_read_begin(handles[o], stored[o], buffer);
-
-		memcpy(scratch, mem, stored[o]);
-		bench_read_end(handles[o], stored[o], mem);
-	}
-	took.read_ns = ktime_get_ns() - start;
+	cmd_time_read(0);
 
 	shuffle();
 	start = ktime_get_ns();
@@ -577,10 +602,11 @@ static const struct {
 	{ "fill", cmd_fill },		/* an object for each length; [node] */
 	{ "fill_both", cmd_fill_both },	/* ... on node 0 and 1 in turn */
 	{ "free", cmd_free },		/* some of them; percent */
-	{ "compact", cmd_compact },
+	{ "compact", cmd_compact },	/* ... and is timed */
 	{ "churn", cmd_churn },		/* frees 7 of 8, compacts, fills again */
 	{ "drop", cmd_drop },		/* frees all, and the pool */
 	{ "time", cmd_time },		/* malloc, write, read, free */
+	{ "time_read", cmd_time_read },	/* ... only read, whatever there is */
 	{ "hog", cmd_hog },		/* takes all free memory of a node; node */
 	{ "unhog", cmd_unhog },		/* ... and gives it back */
 };
@@ -604,7 +630,11 @@ static ssize_t run_write(struct file *file, const char __user *from, size_t size
 	for (i = 0; i < ARRAY_SIZE(zs_bench_commands); i++) {
 		if (strcmp(text, zs_bench_commands[i].name))
 			continue;
+		slab_before = slab_pages();
 		err = zs_bench_commands[i].run(value);
+		/* What is freed later is freed by now; the shell's tasks do not count. */
+		msleep(20);
+		slab_grown += slab_pages() - slab_before;
 		return err ?: size;
 	}
 	return -EINVAL;
@@ -654,9 +684,11 @@ static int stats_show(struct seq_file *s, void *unused)
 	}
 	seq_printf(s, "objects %llu\nbytes %llu\nwrong %llu\nin_place %llu\non_node %llu\n",
 		   objects, bytes, wrong, in_place, on_node);
-	seq_printf(s, "pages %lu\nfailed %lu\n", pool ? zs_get_total_pages(pool) : 0, failed);
-	seq_printf(s, "malloc_ns %llu\nwrite_ns %llu\nread_ns %llu\nfree_ns %llu\n",
-		   took.malloc_ns, took.write_ns, took.read_ns, took.free_ns);
+	seq_printf(s, "pages %lu\nslab_bytes %ld\nfailed %lu\n",
+		   pool ? zs_get_total_pages(pool) : 0,
+		   slab_grown * (long)PAGE_SIZE, failed);
+	seq_printf(s, "malloc_ns %llu\nwrite_ns %llu\nread_ns %llu\nfree_ns %llu\ncompact_ns %llu\n",
+		   took.malloc_ns, took.write_ns, took.read_ns, took.free_ns, took.compact_ns);
 	seq_printf(s, "codec_pages %llu\ncompress_ns %llu\ndecompress_ns %llu\n",
 		   cost.pages, cost.compress_ns, cost.decompress_ns);
 	show_lengths(s);
