@@ -23,20 +23,6 @@ ratio() {
 	awk -v a="$1" -v b="$2" -v factor="${3:-1}" 'BEGIN { printf "%.5f\n", b ? factor * a / b : 0 }'
 }
 
-# Slab in kB, without what is merely cached.
-slab() {
-	last=-1
-	while :; do
-		echo 1 > /proc/sys/vm/stat_refresh
-		for cache in /sys/kernel/slab/*/shrink; do echo 1 > "$cache"; done 2>/dev/null
-		now=$(awk '/^Slab:/ { print $2 }' /proc/meminfo)
-		[ "$now" != "$last" ] || break
-		last=$now
-		usleep 100000
-	done
-	echo "$now"
-}
-
 # The memory of a cgroup is accounted for, as on most machines.
 own_cgroup() {
 	echo +memory > /sys/fs/cgroup/cgroup.subtree_control &&
