@@ -444,10 +444,17 @@ static unsigned int zspage_slot(const struct zspage *z, unsigned int index)
 /* The free slots of which every byte lies on the pages @present. */
 static u64 slots_on_pages(const struct size_class *class, u64 used, u16 present)
 {
-	u64 avail = slot_mask(class) & ~used;
-	unsigned int p;
+	unsigned int end, p;
+	u64 avail = ~used;
 
-	for_each_u64_bit(p, page_mask(class) & ~present)
+	present &= page_mask(class);
+	end = fls(present);
+	/* Mostly the pages up to some one are there, and none above. */
+	if (end < class->pages)
+		avail &= BIT_ULL(__ffs64(class->touching[end])) - 1;
+	else
+		avail &= slot_mask(class);
+	for_each_u64_bit(p, ~present & (BIT(end) - 1))
 		avail &= ~class->touching[p];
 	return avail;
 }
@@ -461,23 +468,27 @@ static unsigned int lowest_absent(const struct size_class *class, u16 present)
 	return __ffs(page_mask(class) & ~present);
 }
 
-static enum zs_list zspage_list(const struct zspage *z)
+/* @used: slots in use */
+static enum zs_list zspage_list_at(const struct zspage *z, unsigned int used)
 {
 	const struct size_class *class = z->bin->class;
-	unsigned int used;
 
 	if (zspage_is_stub(z))
 		return ZS_STUB;
-	if (!z->slots)
+	if (!used)
 		return ZS_DEAD;
-	if (z->slots == slot_mask(class))
+	if (used == class->slots)
 		return ZS_FULL;
 	if (z->present & ZSPAGE_CRAMPED)
 		return ZS_GROW;
-	used = hweight64(z->slots);
 	if (used >= 2 * class->third)
 		return ZS_ROOM_67;
 	return used >= class->third ? ZS_ROOM_33 : ZS_ROOM_0;
+}
+
+static enum zs_list zspage_list(const struct zspage *z)
+{
+	return zspage_list_at(z, hweight64(z->slots));
 }
 
 #ifdef CONFIG_ZSMALLOC_STAT
@@ -517,16 +528,18 @@ static void zspage_del(struct zspage *z)
 
 /*
  * Moves @z to another list if need be after @slots or @present changed.
- * @from, @used: zspage_list() and the number of slots in use before.
+ * @from: zspage_list() before
+ * @was, @used: slots in use before and now
  */
-static void zspage_update(struct zspage *z, enum zs_list from, unsigned int used)
+static __always_inline void zspage_update(struct zspage *z, enum zs_list from,
+					  unsigned int was, unsigned int used)
 {
 	struct zs_bin *bin = z->bin;
-	enum zs_list to = zspage_list(z);
+	enum zs_list to = zspage_list_at(z, used);
 
 	lockdep_assert_held(&bin->lock);
-	zs_count(bin, used, -1);
-	zs_count(bin, hweight64(z->slots), 1);
+	zs_count(bin, was, -1);
+	zs_count(bin, used, 1);
 	if (from != to) {
 		list_move(&z->list, &bin->lists[to]);
 		bin->nr[from]--;
@@ -610,14 +623,15 @@ static void zspage_detach(struct zspage *z, unsigned int p)
 }
 
 /*
- * Moves those of the pages @mask of @z that no slot touches to @pages.
+ * Detaches those of the pages @mask of @z that no slot touches and returns how
+ * many they are, now in @to.
  * @locked: the caller holds their locks. Else a page that somebody else has
  * locked stays attached, until malloc uses it or compaction finds it.
  */
-static void zspage_vacate(struct zspage *z, u16 mask, struct zs_pages *pages, bool locked)
+static unsigned int zspage_vacate(struct zspage *z, u16 mask, struct page **to, bool locked)
 {
 	const struct size_class *class = z->bin->class;
-	unsigned int p;
+	unsigned int p, nr = 0;
 
 	for_each_u64_bit(p, mask & zspage_present(z)) {
 		struct page *page = z->pages[p];
@@ -625,8 +639,15 @@ static void zspage_vacate(struct zspage *z, u16 mask, struct zs_pages *pages, bo
 		if (z->slots & class->touching[p] || (!locked && !trylock_page(page)))
 			continue;
 		zspage_detach(z, p);
-		pages->page[pages->nr++] = page;
+		to[nr++] = page;
 	}
+	return nr;
+}
+
+/* The same, to those that are kept for other zspages. */
+static void zspage_vacate_to(struct zspage *z, u16 mask, struct zs_pages *pages, bool locked)
+{
+	pages->nr += zspage_vacate(z, mask, pages->page + pages->nr, locked);
 }
 
 static void zspage_unlock_pages(struct zspage *z, u16 mask)
@@ -678,17 +699,6 @@ static struct page *slot_part(const struct zspage *z, unsigned int slot, size_t 
 	*off = offset_in_page(pos);
 	*part = min(len - done, PAGE_SIZE - *off);
 	return z->pages[pos >> PAGE_SHIFT];
-}
-
-static void slot_read(struct zspage *z, unsigned int slot, void *mem, size_t len)
-{
-	size_t done, off, part;
-	struct page *page;
-
-	for (done = 0; done < len; done += part) {
-		page = slot_part(z, slot, done, len, &off, &part);
-		memcpy_from_page(mem + done, page, off, part);
-	}
 }
 
 static void slot_write(struct zspage *z, unsigned int slot, const void *mem, size_t len)
@@ -747,7 +757,7 @@ static void move_object(struct zspage *to, unsigned int to_slot, struct zspage *
 	to->slots |= BIT_ULL(to_slot);
 	from->slots &= ~BIT_ULL(from_slot);
 	if (vacate)
-		zspage_vacate(from, slot_pages(class, from_slot), spare, true);
+		zspage_vacate_to(from, slot_pages(class, from_slot), spare, true);
 }
 
 /* Bins */
@@ -798,11 +808,14 @@ static struct zspage *bin_first(struct zs_bin *bin, enum zs_list l)
 	return list_first_entry_or_null(&bin->lists[l], struct zspage, list);
 }
 
-/* Returns a handle for an object in @slot, which is free on attached pages. */
-static unsigned long bin_assign(struct zs_bin *bin, struct zspage *z, unsigned int slot)
+/*
+ * Returns a handle for an object in @slot, which is free on attached pages.
+ * @from: zspage_list() before
+ */
+static unsigned long bin_assign(struct zs_bin *bin, struct zspage *z, unsigned int slot,
+				enum zs_list from)
 {
-	enum zs_list from = zspage_list(z);
-	unsigned int index = slot;
+	unsigned int index = slot, used;
 
 	/*
 	 * Without a map the own object of an index lies in the slot of that
@@ -817,7 +830,8 @@ static unsigned long bin_assign(struct zs_bin *bin, struct zspage *z, unsigned i
 	z->handles |= BIT_ULL(index);
 	z->slots |= BIT_ULL(slot);
 	bin->objects++;
-	zspage_update(z, from, hweight64(z->slots) - 1);
+	used = hweight64(z->slots);
+	zspage_update(z, from, used - 1, used);
 	return make_handle(z, index);
 }
 
@@ -836,12 +850,12 @@ static unsigned long bin_take(struct zs_bin *bin)
 
 			/* The lowest free slot will do nearly always. */
 			if (likely(!(slot_pages(class, slot) & ~z->present)))
-				return bin_assign(bin, z, slot);
+				return bin_assign(bin, z, slot, l);
 			avail = slots_on_pages(class, z->slots, z->present);
 			if (avail)
-				return bin_assign(bin, z, __ffs64(avail));
+				return bin_assign(bin, z, __ffs64(avail), l);
 			z->present |= ZSPAGE_CRAMPED;
-			zspage_update(z, l, hweight64(z->slots));
+			zspage_update(z, l, hweight64(z->slots), hweight64(z->slots));
 		}
 	}
 	return 0;
@@ -892,7 +906,7 @@ static struct zspage *__bin_revive(struct zs_bin *bin, struct zspage *z, u8 *map
 	zspage_add(z);
 
 	store->present &= ~ZSPAGE_CRAMPED;
-	zspage_vacate(store, vacated, spare, false);
+	zspage_vacate_to(store, vacated, spare, false);
 	dead = zspage_settle(store);
 	zspage_unlock(store);
 	zspage_unlock(z);
@@ -972,6 +986,7 @@ static unsigned long zs_grow(struct zs_pool *pool, const struct size_class *clas
 	struct zspage *z, *fresh = NULL;
 	bool revived = false;
 	unsigned long handle;
+	unsigned int slot;
 	struct page *page;
 	struct zs_bin *bin;
 
@@ -995,9 +1010,10 @@ static unsigned long zs_grow(struct zs_pool *pool, const struct size_class *clas
 			z->present &= ~ZSPAGE_CRAMPED;
 			zspage_attach(z, lowest_absent(class, z->present), page);
 			unlock_page(page);
-			zspage_update(z, ZS_GROW, hweight64(z->slots));
 			page = NULL;
-			continue;
+			slot = __ffs64(slots_on_pages(class, z->slots, z->present));
+			handle = bin_assign(bin, z, slot, ZS_GROW);
+			break;
 		}
 		if (fresh) {
 			zspage_attach(fresh, 0, page);
@@ -1036,7 +1052,7 @@ out:
  * Keeps the object of @handle where it is until zspage_unpin(), and returns
  * the zspage and slot it is in.
  */
-static struct zspage *zspage_pin(unsigned long handle, unsigned int *slot)
+static __always_inline struct zspage *zspage_pin(unsigned long handle, unsigned int *slot)
 {
 	struct zspage *z = handle_zspage(handle);
 	unsigned int index = handle_index(handle);
@@ -1098,9 +1114,9 @@ static void check_pool(struct zs_pool *pool, unsigned long handle)
 void *zs_obj_read_begin(struct zs_pool *pool, unsigned long handle,
 			size_t mem_len, void *local_copy)
 {
+	size_t off, part, rest;
 	struct zspage *z;
 	struct page *page;
-	size_t off, part;
 	unsigned int slot;
 
 	check_pool(pool, handle);
@@ -1108,7 +1124,11 @@ void *zs_obj_read_begin(struct zs_pool *pool, unsigned long handle,
 	page = slot_part(z, slot, 0, mem_len, &off, &part);
 	if (part == mem_len && !PageHighMem(page))
 		return page_address(page) + off;
-	slot_read(z, slot, local_copy, mem_len);
+	memcpy_from_page(local_copy, page, off, part);
+	if (part < mem_len) {
+		page = slot_part(z, slot, part, mem_len, &off, &rest);
+		memcpy_from_page(local_copy + part, page, off, rest);
+	}
 	return local_copy;
 }
 EXPORT_SYMBOL_GPL(zs_obj_read_begin);
@@ -1273,17 +1293,17 @@ EXPORT_SYMBOL_GPL(zs_malloc);
 void zs_free(struct zs_pool *pool, unsigned long handle)
 {
 	struct zspage *z, *store, *stub = NULL, *dead = NULL;
-	unsigned int slot, used;
-	struct zs_pages pages;
+	unsigned int slot, used, nr_pages;
+	struct page *pages[2];
 	enum zs_list from;
 	struct zs_bin *bin;
+	u16 touched;
 	u64 bit;
 
 	if (IS_ERR_OR_NULL((void *)handle))
 		return;
 
 	check_pool(pool, handle);
-	pages.nr = 0;
 	z = handle_zspage(handle);
 	bit = BIT_ULL(handle_index(handle));
 	bin = z->bin;
@@ -1296,8 +1316,8 @@ void zs_free(struct zs_pool *pool, unsigned long handle)
 
 	store = z->store;
 	slot = zspage_slot(z, handle_index(handle));
-	from = zspage_list(store);
 	used = hweight64(store->slots);
+	from = zspage_list_at(store, used);
 	if (used == 1)
 		zspage_del(store);
 
@@ -1306,8 +1326,9 @@ void zs_free(struct zs_pool *pool, unsigned long handle)
 	z->handles &= ~bit;
 	store->slots &= ~BIT_ULL(slot);
 	bin->objects--;
-	zspage_vacate(store, slot_pages(bin->class, slot), &pages, false);
-	if (!(slot_pages(bin->class, slot) & ~store->present))
+	touched = slot_pages(bin->class, slot);
+	nr_pages = zspage_vacate(store, touched, pages, false);
+	if (!(touched & ~store->present))
 		store->present &= ~ZSPAGE_CRAMPED;
 	else if (!slots_on_pages(bin->class, store->slots, store->present))
 		/* Else malloc would look in vain at one such after the other. */
@@ -1319,12 +1340,13 @@ void zs_free(struct zs_pool *pool, unsigned long handle)
 		stub = z;
 	}
 	if (used > 1)
-		zspage_update(store, from, used);
+		zspage_update(store, from, used, used - 1);
 	else
 		dead = zspage_settle(store);
 	spin_unlock(&bin->lock);
 
-	zs_free_pages(&pages, 0);
+	while (nr_pages)
+		zs_free_page(pages[--nr_pages]);
 	if (unlikely(stub))
 		zspage_free(stub);
 	if (dead)
@@ -1350,7 +1372,7 @@ static void bin_bury(struct zs_bin *bin)
 			put_page(page);
 			/* Only this worker frees a dead zspage. */
 			spin_lock(&bin->lock);
-			zspage_vacate(z, zspage_present(z), &pages, false);
+			zspage_vacate_to(z, zspage_present(z), &pages, false);
 		}
 		if (zspage_present(z))
 			z = NULL;
@@ -1502,7 +1524,7 @@ static int bin_merge(struct zspage *from, struct zspage *to, struct zs_pages *sp
 		map[index] = dest[zspage_slot(from, index)];
 
 	to->present &= ~ZSPAGE_CRAMPED;
-	zspage_vacate(from, zspage_present(from), spare, true);
+	zspage_vacate_to(from, zspage_present(from), spare, true);
 	for_each_u64_bit(slot, from->slots)
 		move_object(to, dest[slot], from, slot, spare, true);
 	VM_WARN_ON_ONCE(zspage_present(from));
@@ -1582,7 +1604,7 @@ static int bin_pack(struct zspage *z, struct zs_pages *spare, u8 **map)
 		move_object(z, to++, z, slot, spare, true);
 	}
 	/* Those no slot lay on to begin with. */
-	zspage_vacate(z, zspage_present(z), spare, true);
+	zspage_vacate_to(z, zspage_present(z), spare, true);
 	if (!z->map) {
 		for_each_u64_bit(index, z->handles)
 			(*map)[index] = index;
