@@ -40,15 +40,20 @@
  *	page lock	Attaching and detaching. Only tried under a spinlock.
  *	bin->lock	Every field of the bin and of its zspages but
  *			zspage->pins.
- *	zspage->lock	pins, the number of accesses to objects in the pages
- *			of this zspage. Whoever moves objects or pages away,
- *			makes a stub or revives it, holds bin->lock, tries
- *			this lock, and goes on only if nothing is pinned.
- *			So an access may read store and map of a zspage that
- *			is no stub under its lock alone, and pages while it
- *			is pinned. Store and map of a stub change under
- *			bin->lock, with the store's lock held.
+ *	zspage->pins	The number of accesses to objects in the pages of
+ *			this zspage, or ZSPAGE_LOCKED. Whoever moves objects
+ *			or pages away, makes a stub or revives it, holds
+ *			bin->lock, tries to lock this, and goes on only if
+ *			nothing is pinned. So an access may read store and
+ *			map of a zspage that is no stub, and its pages, while
+ *			that is pinned. Store and map of a stub change under
+ *			bin->lock, with the store locked.
+ *	zs_deferred.lock	Never with another lock.
  * Nothing is allocated under a spinlock. No lock is taken in interrupts.
+ *
+ * Who has bin->lock may have been preempted with it, as virtual CPUs are. So
+ * malloc looks for a bin that is not in use, in zs_quiet_class(), and free puts
+ * off what it cannot do at once, in zs_defer_free(), rather than wait.
  *
  * Who may call
  * ------------
@@ -69,6 +74,7 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/nodemask.h>
+#include <linux/percpu.h>
 #include <linux/pagemap.h>
 #include <linux/poison.h>
 #include <linux/sched.h>
@@ -117,8 +123,7 @@ struct size_class {
 
 /**
  * struct zspage - up to 64 slots, and the names of up to 64 objects
- * @lock: guards @pins; held to keep accesses away
- * @pins: accesses to objects in the pages of this zspage
+ * @pins: accesses to objects in the pages of this zspage, or ZSPAGE_LOCKED
  * @present: pages attached, a bit each, and ZSPAGE_CRAMPED
  * @handles: indices given out
  * @slots: slots in use, by own objects and those of stubs; 0 for a stub
@@ -132,8 +137,7 @@ struct size_class {
  * @stubs: stubs whose objects are here
  */
 struct zspage {
-	spinlock_t lock;	/* guards pins */
-	u16 pins;
+	atomic_t pins;
 	u16 present;
 	u64 handles;
 	u64 slots;
@@ -151,8 +155,10 @@ struct zspage {
 	struct hlist_head stubs;
 } __aligned(ZS_MAX_SLOTS);
 
-/* Debugging and PREEMPT_RT make locks larger. */
-static_assert(sizeof(struct zspage) == 192 || sizeof(spinlock_t) > 4 || !IS_ENABLED(CONFIG_64BIT));
+static_assert(sizeof(struct zspage) == 192 || !IS_ENABLED(CONFIG_64BIT));
+
+/* In @pins: accesses are kept away. */
+#define ZSPAGE_LOCKED	(-1)
 
 /* In @present: no slot is free on the pages attached. A hint, set by malloc. */
 #define ZSPAGE_CRAMPED	BIT(15)
@@ -203,6 +209,24 @@ struct zs_bin {
 #endif
 };
 
+/* With these a struct zs_deferred has 512 bytes. */
+#define ZS_MAX_DEFERRED	62
+
+/**
+ * struct zs_deferred - objects that a CPU could not free without waiting
+ * @lock: guards the rest
+ * @nr: how many
+ * @handle: their handles, which count as given out
+ */
+struct zs_deferred {
+	spinlock_t lock;	/* nr and handle */
+	unsigned int nr;
+	unsigned long handle[ZS_MAX_DEFERRED];
+};
+
+/* Until then the CPU itself tries again each time that it frees another object. */
+#define ZS_DEFER_JIFFIES	msecs_to_jiffies(10)
+
 /**
  * struct zs_pool - what zs_create_pool() returns
  * @name: for the shrinker and for debugfs
@@ -211,6 +235,8 @@ struct zs_bin {
  * @shrinker: compacts a node under memory pressure
  * @compacting: held by whoever compacts, one at a time
  * @burial: frees dead zspages
+ * @deferred: see zs_defer_free()
+ * @deferred_work: frees what is left there
  * @debugfs: directory of the statistics
  * @bins: nr_node_ids of them for each class, made on first use
  */
@@ -221,6 +247,8 @@ struct zs_pool {
 	struct shrinker *shrinker;
 	struct mutex compacting;	/* guards nothing, but work done twice */
 	struct work_struct burial;
+	struct zs_deferred __percpu *deferred;
+	struct delayed_work deferred_work;
 	struct dentry *debugfs;
 	struct zs_bin *bins[];
 };
@@ -298,7 +326,6 @@ static struct zspage *zspage_alloc(struct zs_bin *bin, gfp_t gfp)
 
 	if (!z)
 		return NULL;
-	spin_lock_init(&z->lock);
 	z->bin = bin;
 	z->store = z;
 	return z;
@@ -547,25 +574,17 @@ static __always_inline void zspage_update(struct zspage *z, enum zs_list from,
 	}
 }
 
-static void zspage_unlock(struct zspage *z)
-{
-	/* Sparse has not seen zspage_trylock() take it. */
-	__acquire(&z->lock);
-	spin_unlock(&z->lock);
-}
-
 /* Keeps accesses away; only ever tried, and only under the bin's lock. */
 static bool zspage_trylock(struct zspage *z)
 {
 	lockdep_assert_held(&z->bin->lock);
-	if (spin_trylock(&z->lock)) {
-		if (!z->pins) {
-			__release(&z->lock);
-			return true;
-		}
-		spin_unlock(&z->lock);
-	}
-	return false;
+	return !atomic_cmpxchg_acquire(&z->pins, 0, ZSPAGE_LOCKED);
+}
+
+static void zspage_unlock(struct zspage *z)
+{
+	lockdep_assert_held(&z->bin->lock);
+	atomic_set_release(&z->pins, 0);
 }
 
 static void zspage_free(struct zspage *z)
@@ -760,6 +779,64 @@ static void move_object(struct zspage *to, unsigned int to_slot, struct zspage *
 		zspage_vacate_to(from, slot_pages(class, from_slot), spare, true);
 }
 
+/* Freeing */
+
+/* Takes an object from its bin, whose lock it drops. */
+static void bin_free(struct zs_bin *bin, unsigned long handle)
+	__releases(&bin->lock)
+{
+	struct zspage *z = handle_zspage(handle), *store, *stub = NULL, *dead = NULL;
+	unsigned int slot, used, nr_pages;
+	u64 bit = BIT_ULL(handle_index(handle));
+	struct page *pages[2];
+	enum zs_list from;
+	u16 touched;
+
+	if (unlikely(!(z->handles & bit))) {
+		spin_unlock(&bin->lock);
+		zs_misuse("free of what is not allocated", handle);
+		return;
+	}
+
+	store = z->store;
+	slot = zspage_slot(z, handle_index(handle));
+	used = hweight64(store->slots);
+	from = zspage_list_at(store, used);
+	if (used == 1)
+		zspage_del(store);
+
+	if (IS_ENABLED(CONFIG_DEBUG_VM))
+		slot_poison(store, slot);
+	z->handles &= ~bit;
+	store->slots &= ~BIT_ULL(slot);
+	bin->objects--;
+	touched = slot_pages(bin->class, slot);
+	nr_pages = zspage_vacate(store, touched, pages, false);
+	if (!(touched & ~store->present))
+		store->present &= ~ZSPAGE_CRAMPED;
+	else if (!slots_on_pages(bin->class, store->slots, store->present))
+		/* Else malloc would look in vain at one such after the other. */
+		store->present |= ZSPAGE_CRAMPED;
+
+	if (unlikely(z != store && !z->handles)) {
+		hlist_del(&z->sibling);
+		zspage_del(z);
+		stub = z;
+	}
+	if (used > 1)
+		zspage_update(store, from, used, used - 1);
+	else
+		dead = zspage_settle(store);
+	spin_unlock(&bin->lock);
+
+	while (nr_pages)
+		zs_free_page(pages[--nr_pages]);
+	if (unlikely(stub))
+		zspage_free(stub);
+	if (dead)
+		zspage_free(dead);
+}
+
 /* Bins */
 
 static struct zs_bin **bin_place(struct zs_pool *pool, const struct size_class *class, int nid)
@@ -801,6 +878,13 @@ static struct zs_bin *bin_make(struct zs_pool *pool, const struct size_class *cl
 		return bin_get(pool, class, nid);
 	}
 	return bin;
+}
+
+/* Is somebody at it just now? */
+static bool bin_is_busy(struct zs_bin *bin)
+{
+	KUNIT_STATIC_STUB_REDIRECT(bin_is_busy, bin);
+	return spin_is_locked(&bin->lock);
 }
 
 static struct zspage *bin_first(struct zs_bin *bin, enum zs_list l)
@@ -966,6 +1050,29 @@ out:
 	return done;
 }
 
+/* How much larger, in classes, a slot may be to save waiting for a lock. */
+#define ZS_DETOUR	3
+
+/*
+ * The class to allocate from: that of the size, or one a little larger if its
+ * bin is being used while the other ones are not.
+ */
+static const struct size_class *zs_quiet_class(struct zs_pool *pool,
+					       const struct size_class *class, int nid)
+{
+	const struct size_class *c = class;
+	struct zs_bin *bin = bin_get(pool, class, nid);
+
+	if (likely(!bin || !bin_is_busy(bin)))
+		return class;
+	while (c->index + 1 < zs_nr_classes && c->index - class->index < ZS_DETOUR) {
+		bin = bin_get(pool, ++c, nid);
+		if (bin && !bin_is_busy(bin))
+			return c;
+	}
+	return class;
+}
+
 static unsigned long zs_take(struct zs_pool *pool, const struct size_class *class, int nid)
 {
 	struct zs_bin *bin = bin_get(pool, class, nid);
@@ -993,6 +1100,7 @@ static unsigned long zs_grow(struct zs_pool *pool, const struct size_class *clas
 	page = zs_alloc_page(gfp, nid);
 	if (!page)
 		return 0;
+	class = zs_quiet_class(pool, class, page_to_nid(page));
 	bin = bin_make(pool, class, page_to_nid(page), gfp);
 	if (!bin) {
 		zs_free_page(page);
@@ -1059,24 +1167,20 @@ static __always_inline struct zspage *zspage_pin(unsigned long handle, unsigned 
 	struct zs_bin *bin = z->bin;
 	struct zspage *store;
 
-	spin_lock(&z->lock);
-	/* A stub may be given another store without its lock, but not revived. */
-	if (likely(READ_ONCE(z->store) == z)) {
-		*slot = zspage_slot(z, index);
-		VM_WARN_ON_ONCE(z->pins == U16_MAX);
-		z->pins++;
-		spin_unlock(&z->lock);
-		return z;
+	if (likely(atomic_inc_unless_negative(&z->pins))) {
+		/* A stub may be given another store meanwhile, but not be revived. */
+		if (likely(READ_ONCE(z->store) == z)) {
+			*slot = zspage_slot(z, index);
+			return z;
+		}
+		atomic_dec(&z->pins);
 	}
-	spin_unlock(&z->lock);
 
+	/* Who locks a zspage has the bin's lock as long. */
 	spin_lock(&bin->lock);
 	store = z->store;
 	*slot = zspage_slot(z, index);
-	spin_lock(&store->lock);
-	VM_WARN_ON_ONCE(store->pins == U16_MAX);
-	store->pins++;
-	spin_unlock(&store->lock);
+	atomic_inc(&store->pins);
 	spin_unlock(&bin->lock);
 	return store;
 }
@@ -1085,11 +1189,9 @@ static __always_inline struct zspage *zspage_pin(unsigned long handle, unsigned 
 static void zspage_unpin(unsigned long handle)
 {
 	struct zspage *store = READ_ONCE(handle_zspage(handle)->store);
+	int left = atomic_dec_return_release(&store->pins);
 
-	spin_lock(&store->lock);
-	VM_WARN_ON_ONCE(!store->pins);
-	store->pins--;
-	spin_unlock(&store->lock);
+	VM_WARN_ON_ONCE(left < 0);
 }
 
 static void check_pool(struct zs_pool *pool, unsigned long handle)
@@ -1259,6 +1361,7 @@ unsigned long zs_malloc(struct zs_pool *pool, size_t size, gfp_t gfp, const int 
 	class = size_class(size);
 	if (near == NUMA_NO_NODE)
 		near = numa_mem_id();
+	class = zs_quiet_class(pool, class, near);
 	handle = zs_take(pool, class, near);
 	if (likely(handle))
 		return handle;
@@ -1281,6 +1384,68 @@ unsigned long zs_malloc(struct zs_pool *pool, size_t size, gfp_t gfp, const int 
 }
 EXPORT_SYMBOL_GPL(zs_malloc);
 
+/* False if there is no room for it. */
+static bool zs_defer_free(struct zs_pool *pool, unsigned long handle)
+{
+	struct zs_deferred *deferred = raw_cpu_ptr(pool->deferred);
+	bool room;
+
+	spin_lock(&deferred->lock);
+	room = deferred->nr < ZS_MAX_DEFERRED;
+	if (room)
+		deferred->handle[deferred->nr++] = handle;
+	spin_unlock(&deferred->lock);
+	if (room)
+		schedule_delayed_work(&pool->deferred_work, ZS_DEFER_JIFFIES);
+	return room;
+}
+
+/* Takes one of the objects that were put off, 0 if there is none. */
+static unsigned long zs_next_deferred(struct zs_deferred *deferred)
+{
+	unsigned long handle = 0;
+
+	if (!READ_ONCE(deferred->nr))
+		return 0;
+	spin_lock(&deferred->lock);
+	if (deferred->nr)
+		handle = deferred->handle[--deferred->nr];
+	spin_unlock(&deferred->lock);
+	return handle;
+}
+
+static void zs_free_or_defer(struct zs_pool *pool, unsigned long handle)
+{
+	struct zs_bin *bin = handle_zspage(handle)->bin;
+
+	if (bin_is_busy(bin) || !spin_trylock(&bin->lock)) {
+		if (zs_defer_free(pool, handle))
+			return;
+		spin_lock(&bin->lock);
+	}
+	bin_free(bin, handle);
+}
+
+static void zs_free_deferred(struct work_struct *work)
+{
+	struct zs_pool *pool = container_of(work, struct zs_pool, deferred_work.work);
+	int cpu, left;
+
+	for_each_possible_cpu(cpu) {
+		struct zs_deferred *deferred = per_cpu_ptr(pool->deferred, cpu);
+		unsigned long handle;
+
+		for (left = READ_ONCE(deferred->nr); left > 0; left--) {
+			handle = zs_next_deferred(deferred);
+			if (!handle)
+				break;
+			/* It may be put off again, and then so is this work. */
+			zs_free_or_defer(pool, handle);
+			cond_resched();
+		}
+	}
+}
+
 /**
  * zs_free() - free an object
  * @pool: pool that @handle is from
@@ -1292,65 +1457,15 @@ EXPORT_SYMBOL_GPL(zs_malloc);
  */
 void zs_free(struct zs_pool *pool, unsigned long handle)
 {
-	struct zspage *z, *store, *stub = NULL, *dead = NULL;
-	unsigned int slot, used, nr_pages;
-	struct page *pages[2];
-	enum zs_list from;
-	struct zs_bin *bin;
-	u16 touched;
-	u64 bit;
-
 	if (IS_ERR_OR_NULL((void *)handle))
 		return;
 
 	check_pool(pool, handle);
-	z = handle_zspage(handle);
-	bit = BIT_ULL(handle_index(handle));
-	bin = z->bin;
-	spin_lock(&bin->lock);
-	if (unlikely(!(z->handles & bit))) {
-		spin_unlock(&bin->lock);
-		zs_misuse("free of what is not allocated", handle);
-		return;
-	}
-
-	store = z->store;
-	slot = zspage_slot(z, handle_index(handle));
-	used = hweight64(store->slots);
-	from = zspage_list_at(store, used);
-	if (used == 1)
-		zspage_del(store);
-
-	if (IS_ENABLED(CONFIG_DEBUG_VM))
-		slot_poison(store, slot);
-	z->handles &= ~bit;
-	store->slots &= ~BIT_ULL(slot);
-	bin->objects--;
-	touched = slot_pages(bin->class, slot);
-	nr_pages = zspage_vacate(store, touched, pages, false);
-	if (!(touched & ~store->present))
-		store->present &= ~ZSPAGE_CRAMPED;
-	else if (!slots_on_pages(bin->class, store->slots, store->present))
-		/* Else malloc would look in vain at one such after the other. */
-		store->present |= ZSPAGE_CRAMPED;
-
-	if (unlikely(z != store && !z->handles)) {
-		hlist_del(&z->sibling);
-		zspage_del(z);
-		stub = z;
-	}
-	if (used > 1)
-		zspage_update(store, from, used, used - 1);
-	else
-		dead = zspage_settle(store);
-	spin_unlock(&bin->lock);
-
-	while (nr_pages)
-		zs_free_page(pages[--nr_pages]);
-	if (unlikely(stub))
-		zspage_free(stub);
-	if (dead)
-		zspage_free(dead);
+	zs_free_or_defer(pool, handle);
+	/* What was put off before gets another chance, one at a time. */
+	handle = zs_next_deferred(raw_cpu_ptr(pool->deferred));
+	if (unlikely(handle))
+		zs_free_or_defer(pool, handle);
 }
 EXPORT_SYMBOL_GPL(zs_free);
 
@@ -1998,15 +2113,22 @@ static void __init zs_debugfs_init(void)
 struct zs_pool *zs_create_pool(const char *name)
 {
 	struct zs_pool *pool;
+	int cpu;
 
 	pool = kvzalloc(struct_size(pool, bins, zs_nr_classes * nr_node_ids), GFP_KERNEL);
 	if (!pool)
 		return NULL;
 	mutex_init(&pool->compacting);
 	INIT_WORK(&pool->burial, zs_bury);
+	INIT_DELAYED_WORK(&pool->deferred_work, zs_free_deferred);
+	pool->deferred = alloc_percpu(struct zs_deferred);
+	if (!pool->deferred)
+		goto free_pool;
+	for_each_possible_cpu(cpu)
+		spin_lock_init(&per_cpu_ptr(pool->deferred, cpu)->lock);
 	pool->name = kstrdup(name, GFP_KERNEL);
 	if (!pool->name)
-		goto free_pool;
+		goto free_deferred;
 	pool->shrinker = shrinker_alloc(SHRINKER_NUMA_AWARE, "mm-zspool:%s", name);
 	if (!pool->shrinker)
 		goto free_name;
@@ -2019,6 +2141,8 @@ struct zs_pool *zs_create_pool(const char *name)
 
 free_name:
 	kfree(pool->name);
+free_deferred:
+	free_percpu(pool->deferred);
 free_pool:
 	kvfree(pool);
 	return NULL;
@@ -2041,6 +2165,9 @@ void zs_destroy_pool(struct zs_pool *pool)
 
 	if (!pool)
 		return;
+	/* Runs it at once if it is waiting for its time, and again if need be. */
+	while (flush_delayed_work(&pool->deferred_work))
+		;
 	while ((bin = next_bin(pool, &i))) {
 		if (bin->objects) {
 			/* The code must stay where the shrinker and pages look for it. */
@@ -2055,6 +2182,7 @@ void zs_destroy_pool(struct zs_pool *pool)
 	i = 0;
 	while ((bin = next_bin(pool, &i)))
 		kmem_cache_free(bin_cache, bin);
+	free_percpu(pool->deferred);
 	kfree(pool->name);
 	kvfree(pool);
 }

@@ -17,6 +17,7 @@ struct zs_test {
 	u8 *copy;		/* what it holds, if not read in place */
 	struct rnd_state rnd;
 	int fail_at;		/* allocation to fail: 1 is the next, 0 none */
+	struct zs_bin *busy;	/* the one somebody seems to be at, NULL: each */
 	int misuses;		/* reports by zs_misuse() */
 };
 
@@ -142,7 +143,7 @@ static void zs_test_check_zspage(struct kunit *test, struct zspage *z)
 	struct zspage *stub;
 	u64 slots = 0;
 
-	KUNIT_EXPECT_EQ(test, z->pins, 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&z->pins), 0);
 	for_each_u64_bit(index, z->handles)
 		slots |= BIT_ULL(zspage_slot(z, index));
 	KUNIT_EXPECT_EQ(test, hweight64(slots), hweight64(z->handles));
@@ -541,7 +542,7 @@ static void objects_on_one_page_are_read_in_place(struct kunit *test)
 		bool one = hweight16(slot_pages(class, i)) == 1;
 
 		mem = zs_obj_read_begin(t->pool, o[i].handle, ZS_TEST_SIZE, t->copy);
-		KUNIT_EXPECT_EQ(test, z->pins, 1);
+		KUNIT_EXPECT_EQ(test, atomic_read(&z->pins), 1);
 		if (!IS_ENABLED(CONFIG_HIGHMEM))
 			KUNIT_EXPECT_EQ(test, mem != t->copy, one);
 		zs_obj_read_end(t->pool, o[i].handle, ZS_TEST_SIZE, mem);
@@ -848,15 +849,15 @@ static void a_merged_object_being_read_holds_its_store(struct kunit *test)
 	void *mem;
 
 	mem = zs_obj_read_begin(t->pool, s->handle, s->size, t->copy);
-	KUNIT_EXPECT_EQ(test, store->pins, 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&store->pins), 1);
 	p = __ffs(zspage_present(store));
 	KUNIT_EXPECT_EQ(test, zs_test_migrate(test, store, p), -EAGAIN);
-	KUNIT_EXPECT_EQ(test, handle_zspage(s->handle)->pins, 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&handle_zspage(s->handle)->pins), 0);
 	KUNIT_EXPECT_FALSE(test, bin_revive(bin, GFP_KERNEL));
 	zs_test_bytes(t, s);
 	KUNIT_EXPECT_MEMEQ(test, mem, t->bytes, s->size);
 	zs_obj_read_end(t->pool, s->handle, s->size, mem);
-	KUNIT_EXPECT_EQ(test, store->pins, 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&store->pins), 0);
 	zs_test_free_all(test, o, 2 * slots);
 }
 
@@ -1278,6 +1279,122 @@ static void zs_test_exit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->misuses, misuses);
 }
 
+/* Bins that somebody else is at */
+
+static bool zs_test_bin_is_busy(struct zs_bin *bin)
+{
+	struct zs_test *t = current->kunit_test->priv;
+
+	return !t->busy || t->busy == bin;
+}
+
+static void free_from_a_busy_bin_is_put_off(struct kunit *test)
+{
+	struct zs_test_object *o = zs_test_objects(test, 3);
+	struct zs_test *t = test->priv;
+	struct zs_bin *bin;
+	int i;
+
+	for (i = 0; i < 3; i++)
+		zs_test_malloc(test, &o[i], ZS_TEST_SIZE);
+	bin = zs_test_bin(test, o);
+	kunit_activate_static_stub(test, bin_is_busy, zs_test_bin_is_busy);
+	migrate_disable();
+	zs_test_free(test, &o[0]);
+	KUNIT_EXPECT_EQ(test, bin->objects, 3);
+	KUNIT_EXPECT_EQ(test, raw_cpu_ptr(t->pool->deferred)->nr, 1);
+	kunit_deactivate_static_stub(test, bin_is_busy);
+
+	/* The next free does it, too. */
+	zs_test_free(test, &o[1]);
+	KUNIT_EXPECT_EQ(test, bin->objects, 1);
+	KUNIT_EXPECT_EQ(test, raw_cpu_ptr(t->pool->deferred)->nr, 0);
+	migrate_enable();
+	zs_test_check_pool(test);
+	zs_test_free_all(test, o, 3);
+}
+
+static void free_put_off_is_done_before_long(struct kunit *test)
+{
+	struct zs_test *t = test->priv;
+	struct zs_test_object o;
+	struct zs_bin *bin;
+
+	zs_test_malloc(test, &o, ZS_TEST_SIZE);
+	bin = zs_test_bin(test, &o);
+	kunit_activate_static_stub(test, bin_is_busy, zs_test_bin_is_busy);
+	zs_test_free(test, &o);
+	KUNIT_EXPECT_EQ(test, bin->objects, 1);
+	KUNIT_EXPECT_TRUE(test, flush_delayed_work(&t->pool->deferred_work));
+	KUNIT_EXPECT_EQ(test, bin->objects, 0);
+	kunit_deactivate_static_stub(test, bin_is_busy);
+	zs_test_check_pool(test);
+}
+
+static void only_so_many_frees_are_put_off(struct kunit *test)
+{
+	struct zs_test_object *o = zs_test_objects(test, ZS_MAX_DEFERRED + 2);
+	struct zs_test *t = test->priv;
+	struct zs_bin *bin;
+	unsigned int i;
+
+	for (i = 0; i < ZS_MAX_DEFERRED + 2; i++)
+		zs_test_malloc(test, &o[i], ZS_TEST_SIZE);
+	bin = zs_test_bin(test, o);
+	kunit_activate_static_stub(test, bin_is_busy, zs_test_bin_is_busy);
+	/* So that the work does not come in between. */
+	preempt_disable();
+	for (i = 0; i < ZS_MAX_DEFERRED + 1; i++)
+		zs_free(t->pool, o[i].handle);
+	KUNIT_EXPECT_EQ(test, bin->objects, ZS_MAX_DEFERRED + 1);
+	KUNIT_EXPECT_EQ(test, raw_cpu_ptr(t->pool->deferred)->nr, ZS_MAX_DEFERRED);
+	preempt_enable();
+	kunit_deactivate_static_stub(test, bin_is_busy);
+
+	flush_delayed_work(&t->pool->deferred_work);
+	KUNIT_EXPECT_EQ(test, bin->objects, 1);
+	zs_test_free(test, &o[ZS_MAX_DEFERRED + 1]);
+	zs_test_check_pool(test);
+}
+
+static void pool_with_frees_put_off_is_destroyed(struct kunit *test)
+{
+	struct zs_pool *pool = zs_create_pool("zs_test_deferred");
+	struct zs_test *t = test->priv;
+	unsigned long handle;
+
+	KUNIT_ASSERT_NOT_NULL(test, pool);
+	handle = zs_malloc(pool, ZS_TEST_SIZE, GFP_KERNEL, NUMA_NO_NODE);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(handle));
+	kunit_activate_static_stub(test, bin_is_busy, zs_test_bin_is_busy);
+	zs_free(pool, handle);
+	kunit_deactivate_static_stub(test, bin_is_busy);
+	zs_destroy_pool(pool);
+	KUNIT_EXPECT_EQ(test, t->misuses, 0);
+}
+
+static void malloc_prefers_a_larger_slot_to_waiting(struct kunit *test)
+{
+	const struct size_class *class = size_class(ZS_TEST_SIZE);
+	struct zs_test_object *o = zs_test_objects(test, 4);
+	struct zs_test *t = test->priv;
+
+	zs_test_malloc(test, &o[0], class->size);
+	t->busy = zs_test_bin(test, &o[0]);
+	kunit_activate_static_stub(test, bin_is_busy, zs_test_bin_is_busy);
+	/* No bin is made for it. */
+	zs_test_malloc(test, &o[1], class->size);
+	KUNIT_EXPECT_PTR_EQ(test, zs_test_bin(test, &o[1]), t->busy);
+
+	zs_test_malloc(test, &o[2], class[ZS_DETOUR].size);
+	zs_test_malloc(test, &o[3], class->size);
+	KUNIT_EXPECT_PTR_EQ(test, zs_test_bin(test, &o[3]), zs_test_bin(test, &o[2]));
+	kunit_deactivate_static_stub(test, bin_is_busy);
+	zs_test_check_all(test, o, 4);
+	zs_test_check_pool(test);
+	zs_test_free_all(test, o, 4);
+}
+
 static struct kunit_case zs_test_cases[] = {
 	KUNIT_CASE(every_size_has_a_class_that_holds_it),
 	KUNIT_CASE(slots_and_pages_of_every_class_agree),
@@ -1316,6 +1433,11 @@ static struct kunit_case zs_test_cases[] = {
 	KUNIT_CASE_SLOW(large_objects_survive_any_order),
 	KUNIT_CASE(objects_go_to_the_node_asked_for),
 	KUNIT_CASE(a_full_node_is_no_reason_to_fail),
+	KUNIT_CASE(free_from_a_busy_bin_is_put_off),
+	KUNIT_CASE(free_put_off_is_done_before_long),
+	KUNIT_CASE(only_so_many_frees_are_put_off),
+	KUNIT_CASE(pool_with_frees_put_off_is_destroyed),
+	KUNIT_CASE(malloc_prefers_a_larger_slot_to_waiting),
 	KUNIT_CASE(malloc_without_memory_fails_and_leaves_nothing),
 	KUNIT_CASE(malloc_without_memory_to_revive_makes_a_zspage),
 	KUNIT_CASE(compaction_without_memory_does_what_it_can),
