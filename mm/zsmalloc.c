@@ -180,8 +180,6 @@ enum zs_list {
 	NR_ZS_LISTS,
 };
 
-#define ZS_DECILES	11	/* up to 10 %, ..., up to 99 %, 100 % in use */
-
 /**
  * struct zs_bin - zspages of one size class on one node
  * @class: the size class
@@ -192,7 +190,6 @@ enum zs_list {
  * @pages: pages attached
  * @nr: length of each list
  * @lists: the zspages by enum zs_list
- * @deciles: zspages with pages, by slots in use; CONFIG_ZSMALLOC_STAT only
  */
 struct zs_bin {
 	const struct size_class *class;
@@ -204,9 +201,6 @@ struct zs_bin {
 	unsigned long pages;
 	unsigned int nr[NR_ZS_LISTS];
 	struct list_head lists[NR_ZS_LISTS];
-#ifdef CONFIG_ZSMALLOC_STAT
-	unsigned int deciles[ZS_DECILES];
-#endif
 };
 
 /* With these a struct zs_deferred has 512 bytes. */
@@ -469,7 +463,7 @@ static unsigned int zspage_slot(const struct zspage *z, unsigned int index)
 }
 
 /* The free slots of which every byte lies on the pages @present. */
-static u64 slots_on_pages(const struct size_class *class, u64 used, u16 present)
+static inline u64 slots_on_pages(const struct size_class *class, u64 used, u16 present)
 {
 	unsigned int end, p;
 	u64 avail = ~used;
@@ -518,20 +512,6 @@ static enum zs_list zspage_list(const struct zspage *z)
 	return zspage_list_at(z, hweight64(z->slots));
 }
 
-#ifdef CONFIG_ZSMALLOC_STAT
-static void zs_count(struct zs_bin *bin, unsigned int used, int change)
-{
-	unsigned int slots = bin->class->slots;
-
-	if (used)
-		bin->deciles[used == slots ? ZS_DECILES - 1 : used * 10 / slots] += change;
-}
-#else
-static void zs_count(struct zs_bin *bin, unsigned int used, int change)
-{
-}
-#endif
-
 static void zspage_add(struct zspage *z)
 {
 	struct zs_bin *bin = z->bin;
@@ -540,7 +520,6 @@ static void zspage_add(struct zspage *z)
 	lockdep_assert_held(&bin->lock);
 	list_add(&z->list, &bin->lists[l]);
 	bin->nr[l]++;
-	zs_count(bin, hweight64(z->slots), 1);
 }
 
 static void zspage_del(struct zspage *z)
@@ -550,23 +529,20 @@ static void zspage_del(struct zspage *z)
 	lockdep_assert_held(&bin->lock);
 	list_del(&z->list);
 	bin->nr[zspage_list(z)]--;
-	zs_count(bin, hweight64(z->slots), -1);
 }
 
 /*
  * Moves @z to another list if need be after @slots or @present changed.
  * @from: zspage_list() before
- * @was, @used: slots in use before and now
+ * @used: slots in use now
  */
 static __always_inline void zspage_update(struct zspage *z, enum zs_list from,
-					  unsigned int was, unsigned int used)
+					  unsigned int used)
 {
 	struct zs_bin *bin = z->bin;
 	enum zs_list to = zspage_list_at(z, used);
 
 	lockdep_assert_held(&bin->lock);
-	zs_count(bin, was, -1);
-	zs_count(bin, used, 1);
 	if (from != to) {
 		list_move(&z->list, &bin->lists[to]);
 		bin->nr[from]--;
@@ -647,7 +623,8 @@ static void zspage_detach(struct zspage *z, unsigned int p)
  * @locked: the caller holds their locks. Else a page that somebody else has
  * locked stays attached, until malloc uses it or compaction finds it.
  */
-static unsigned int zspage_vacate(struct zspage *z, u16 mask, struct page **to, bool locked)
+static __always_inline unsigned int zspage_vacate(struct zspage *z, u16 mask,
+						  struct page **to, bool locked)
 {
 	const struct size_class *class = z->bin->class;
 	unsigned int p, nr = 0;
@@ -824,7 +801,7 @@ static void bin_free(struct zs_bin *bin, unsigned long handle)
 		stub = z;
 	}
 	if (used > 1)
-		zspage_update(store, from, used, used - 1);
+		zspage_update(store, from, used - 1);
 	else
 		dead = zspage_settle(store);
 	spin_unlock(&bin->lock);
@@ -915,7 +892,7 @@ static unsigned long bin_assign(struct zs_bin *bin, struct zspage *z, unsigned i
 	z->slots |= BIT_ULL(slot);
 	bin->objects++;
 	used = hweight64(z->slots);
-	zspage_update(z, from, used - 1, used);
+	zspage_update(z, from, used);
 	return make_handle(z, index);
 }
 
@@ -939,7 +916,7 @@ static unsigned long bin_take(struct zs_bin *bin)
 			if (avail)
 				return bin_assign(bin, z, __ffs64(avail), l);
 			z->present |= ZSPAGE_CRAMPED;
-			zspage_update(z, l, hweight64(z->slots), hweight64(z->slots));
+			zspage_update(z, l, hweight64(z->slots));
 		}
 	}
 	return 0;
@@ -1405,8 +1382,6 @@ static unsigned long zs_next_deferred(struct zs_deferred *deferred)
 {
 	unsigned long handle = 0;
 
-	if (!READ_ONCE(deferred->nr))
-		return 0;
 	spin_lock(&deferred->lock);
 	if (deferred->nr)
 		handle = deferred->handle[--deferred->nr];
@@ -1414,7 +1389,7 @@ static unsigned long zs_next_deferred(struct zs_deferred *deferred)
 	return handle;
 }
 
-static void zs_free_or_defer(struct zs_pool *pool, unsigned long handle)
+static __always_inline void zs_free_or_defer(struct zs_pool *pool, unsigned long handle)
 {
 	struct zs_bin *bin = handle_zspage(handle)->bin;
 
@@ -1457,15 +1432,20 @@ static void zs_free_deferred(struct work_struct *work)
  */
 void zs_free(struct zs_pool *pool, unsigned long handle)
 {
+	struct zs_deferred *deferred;
+
 	if (IS_ERR_OR_NULL((void *)handle))
 		return;
 
 	check_pool(pool, handle);
 	zs_free_or_defer(pool, handle);
 	/* What was put off before gets another chance, one at a time. */
-	handle = zs_next_deferred(raw_cpu_ptr(pool->deferred));
-	if (unlikely(handle))
-		zs_free_or_defer(pool, handle);
+	deferred = raw_cpu_ptr(pool->deferred);
+	if (unlikely(READ_ONCE(deferred->nr))) {
+		handle = zs_next_deferred(deferred);
+		if (handle)
+			zs_free_or_defer(pool, handle);
+	}
 }
 EXPORT_SYMBOL_GPL(zs_free);
 
@@ -2006,6 +1986,8 @@ EXPORT_SYMBOL_GPL(zs_lookup_class_index);
 
 #ifdef CONFIG_ZSMALLOC_STAT
 
+#define ZS_DECILES	11	/* up to 10 %, ..., up to 99 %, 100 % in use */
+
 /* What a line of the statistics shows: a class, or all. */
 struct zs_line {
 	unsigned int deciles[ZS_DECILES];
@@ -2017,11 +1999,19 @@ struct zs_line {
 
 static void zs_line_add_bin(struct zs_line *line, struct zs_bin *bin)
 {
-	int d;
+	unsigned int slots = bin->class->slots;
+	struct zspage *z;
+	int l;
 
 	spin_lock(&bin->lock);
-	for (d = 0; d < ZS_DECILES; d++)
-		line->deciles[d] += bin->deciles[d];
+	/* Counting each time that one changes would cost malloc and free more. */
+	for (l = 0; l <= ZS_FULL; l++) {
+		list_for_each_entry(z, &bin->lists[l], list) {
+			unsigned int used = hweight64(z->slots);
+
+			line->deciles[used == slots ? ZS_DECILES - 1 : used * 10 / slots]++;
+		}
+	}
 	/* As many as would fit on the pages attached. */
 	line->allocated += max_t(u64, bin->objects,
 				 div_u64((u64)bin->pages * PAGE_SIZE, bin->class->size));
