@@ -365,8 +365,11 @@ static const struct size_class *size_class(size_t size)
 
 /*
  * The number of pages at which a slot costs least: its share of the pages and
- * of struct zspage. Sparse zspages make a long one cost nothing.
+ * of struct zspage, a byte of which counts for ZS_STRUCT_COST, as slab cannot be
+ * moved and compacted. Sparse zspages make a long one cost nothing.
  */
+#define ZS_STRUCT_COST	8
+
 static void __init zs_best_geometry(unsigned int size, u8 *slots, u8 *pages)
 {
 	unsigned long best_cost = 0;
@@ -374,7 +377,7 @@ static void __init zs_best_geometry(unsigned int size, u8 *slots, u8 *pages)
 
 	*slots = 0;
 	for (p = 1; p <= ZS_MAX_PAGES; p++) {
-		unsigned long cost = p * PAGE_SIZE + sizeof(struct zspage);
+		unsigned long cost = p * PAGE_SIZE + ZS_STRUCT_COST * sizeof(struct zspage);
 		unsigned int n = min(p * PAGE_SIZE / size, ZS_MAX_SLOTS);
 
 		/* The last page is not needed. */
