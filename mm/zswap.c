@@ -8,26 +8,31 @@
  *
  * Layout
  * ------
- * A page is a struct zswap_entry, found by its swap slot in an xarray; there
- * is one for each SWAP_ADDRESS_SPACE_PAGES slots of a device, so that CPUs
- * seldom share an xa_lock. The entry names the object in zsmalloc, the pool
- * and the obj_cgroup that pays. A large folio has an entry for each page, or
- * none: its pages are stored all or not at all, and it is never split.
+ * A page is a struct zswap_entry. It names the object in zsmalloc, the pool and
+ * the obj_cgroup that pays. A large folio has an entry for each page, or none:
+ * its pages are stored all or not at all, and it is never split.
+ *
+ * Entries are found by their swap slots in two steps and without a lock. A
+ * device has a word for each ZSWAP_LEAF_SLOTS slots: the address of a zswap_leaf
+ * and, in its low bits, the number of entries there. The leaf has a pointer for
+ * each slot; it is made for the first entry and freed with the last one.
  *
  * A pool is one compressor with its zsmalloc pool. New pages go to
  * zswap_current. A pool that was replaced stays until its last page is gone,
  * and is taken back into use if its compressor is chosen again.
  *
- * All entries are on one list_lru, by the memcg that pays and by node, oldest
- * first. The walk gives each entry a second chance before it writes it back.
+ * Entries are on a list_lru, by the memcg that pays and by node, oldest first.
+ * There are a few of them, for groups of CPUs, and walks take from each in
+ * proportion to its length. An entry gets a second chance before it is written
+ * back.
  *
  * Who owns a slot
  * ---------------
  * An entry is added, read, replaced or erased only by the owner of its slot:
  * whoever has the locked folio of this slot in the swap cache, has set
  * SWAP_HAS_CACHE for a read that skips the swap cache, or frees the slot after
- * its last use. There is one at a time, so what an owner finds in the tree
- * does not go away. The LRU walk owns nothing: see zswap_writeback_entry().
+ * its last use. There is one at a time, so what an owner finds does not go
+ * away. The LRU walk owns nothing: see zswap_writeback_entry().
  *
  * Locks, in order
  * ---------------
@@ -37,8 +42,8 @@
  *				a compressor sleeps, and while zsmalloc's locks
  *				are taken. Reclaim takes it, so nothing that
  *				may reclaim is allocated under it.
- *	xa_lock of a tree, list_lru's lock, zswap_shrink_lock
- *				Innermost, and never two of them.
+ *	list_lru's lock, zswap_shrink_lock
+ *				Innermost, and never both of them.
  * zswap_invalidate_range() may be called under a spinlock, but not from an
  * interrupt.
  */
@@ -72,7 +77,6 @@
 #include <linux/vmstat.h>
 #include <linux/workqueue.h>
 #include <linux/writeback.h>
-#include <linux/xarray.h>
 #include <linux/zsmalloc.h>
 #include <linux/zswap.h>
 
@@ -112,9 +116,10 @@ static atomic_long_t zswap_decompress_fail;
 /**
  * struct zswap_codec - a pool's compressor on one CPU
  * @lock: held by whoever uses the rest; that task may be on another CPU by now
- * @acomp: the compressor
+ * @comp: the compressor, if it is one that runs on this CPU, else NULL and
+ * @acomp: one that may answer later
  * @req: its request, used again and again
- * @wait: for a compressor that does not end before it returns
+ * @wait: for its answer
  * @buffer: a page after compression, or an object that does not lie in one
  *	    piece; ZSWAP_BUFFER_SIZE bytes
  *
@@ -123,6 +128,7 @@ static atomic_long_t zswap_decompress_fail;
  */
 struct zswap_codec {
 	struct mutex lock;	/* all below */
+	struct crypto_comp *comp;
 	struct crypto_acomp *acomp;
 	struct acomp_req *req;
 	struct crypto_wait wait;
@@ -137,7 +143,10 @@ struct zswap_codec {
  * @node: for CPU hotplug
  * @release: destroys the pool when @ref has gone to zero
  * @id: the pool's place in zswap_pools
+ * @direct: it runs on the CPU that calls it, as all software does
  * @compressor: its name, as the user gave it
+ * @driver: the one implementation by that name that all CPUs use, as those of
+ *	    hardware and software need not understand each other
  */
 struct zswap_pool {
 	struct zs_pool *zs_pool;
@@ -146,17 +155,20 @@ struct zswap_pool {
 	struct hlist_node node;
 	struct work_struct release;
 	u8 id;
+	bool direct;
 	char compressor[CRYPTO_MAX_ALG_NAME];
+	char driver[CRYPTO_MAX_ALG_NAME];
 };
 
 /**
  * struct zswap_entry - one page in zswap
- * @lru: in zswap_lru, by the node of this struct and the memcg of @objcg
+ * @lru: in zswap_lrus[@lru_id], by the node of this struct and the memcg of @objcg
  * @swpentry: the swap slot
  * @handle: the object in zsmalloc
  * @objcg: who pays, with a reference; NULL: nobody
  * @length: bytes of the object; PAGE_SIZE: it is the page as it was
  * @pool_id: the place of its pool in zswap_pools; holds a reference to it
+ * @lru_id: by the CPU that stored the page
  * @referenced: not considered for writing back yet. Under the lock of the LRU
  *		from the moment the entry is there
  */
@@ -167,21 +179,27 @@ struct zswap_entry {
 	struct obj_cgroup *objcg;
 	u32 length;
 	u8 pool_id;
+	u8 lru_id;
 	bool referenced;
 };
 
 static_assert(sizeof(struct zswap_entry) <= 6 * sizeof(u64));
+/* A zswap_batch is an array of either. */
+static_assert(!offsetof(struct zswap_entry, lru));
 static_assert(ZSWAP_MAX_POOLS - 1 <= U8_MAX);
 
 /* Written under zswap_setup_lock; a pool's own release clears its place. */
 static struct zswap_pool __rcu *zswap_pools[ZSWAP_MAX_POOLS];
+static int zswap_pools_end;	/* places from here on have never been in use */
 static struct zswap_pool __rcu *zswap_current;
 
 static DEFINE_MUTEX(zswap_setup_lock);
 static bool zswap_ready;	/* all that does not depend on a compressor */
 
 static struct kmem_cache *zswap_entry_cache;
-static struct list_lru zswap_lru;
+/* CPUs that store at the same time are not to wait for each other's list_lru. */
+#define ZSWAP_NR_LRUS	MIN(NR_CPUS, 8)
+static struct list_lru zswap_lrus[ZSWAP_NR_LRUS];
 
 static struct shrinker *zswap_shrinker;
 static struct workqueue_struct *zswap_shrink_wq;
@@ -193,9 +211,29 @@ static DEFINE_SPINLOCK(zswap_shrink_lock);
 /* The limit was reached, and the pools are not yet below the threshold. */
 static bool zswap_full;
 
-/* For each device, the trees of its slots. */
-static struct xarray *zswap_trees[MAX_SWAPFILES];
-static unsigned int zswap_nr_trees[MAX_SWAPFILES];
+#define ZSWAP_LEAF_SLOTS	64
+
+/**
+ * struct zswap_leaf - the entries of ZSWAP_LEAF_SLOTS neighbouring slots
+ * @entry: each slot's, or NULL; written by the owner of the slot only
+ * @rcu: for who looks at a slot without an entry while the leaf goes; it is
+ *	 written then, so zswap_leaf_entry() asks whether the leaf is still there
+ */
+struct zswap_leaf {
+	union {
+		struct zswap_entry *entry[ZSWAP_LEAF_SLOTS];
+		struct rcu_head rcu;
+	};
+};
+
+/* kmalloc() aligns a power of two to itself: the low bits are free to count in. */
+#define ZSWAP_LEAF_COUNT	(sizeof(struct zswap_leaf) - 1)
+static_assert(!(sizeof(struct zswap_leaf) & ZSWAP_LEAF_COUNT));
+static_assert(ZSWAP_LEAF_SLOTS <= ZSWAP_LEAF_COUNT);
+
+/* For each device, the words of its leaves. */
+static unsigned long *zswap_leaves[MAX_SWAPFILES];
+static unsigned long zswap_nr_leaves[MAX_SWAPFILES];
 
 /* Parameters; the functions that set them are at the end. */
 static DEFINE_STATIC_KEY_MAYBE(CONFIG_ZSWAP_DEFAULT_ON, zswap_ever_enabled);
@@ -239,7 +277,34 @@ static void zswap_codec_free(struct zswap_codec *codec)
 		acomp_request_free(codec->req);
 	if (codec->acomp)
 		crypto_free_acomp(codec->acomp);
+	if (codec->comp)
+		crypto_free_comp(codec->comp);
 	kfree(codec->buffer);
+}
+
+/* On an error the caller frees what has been made. */
+static int zswap_codec_init(struct zswap_codec *codec, struct zswap_pool *pool, int nid)
+{
+	codec->buffer = kmalloc_node(ZSWAP_BUFFER_SIZE, GFP_KERNEL, nid);
+	if (!codec->buffer)
+		return -ENOMEM;
+	if (pool->direct) {
+		struct crypto_comp *comp = crypto_alloc_comp(pool->driver, 0, 0);
+
+		if (IS_ERR(comp))
+			return PTR_ERR(comp);
+		codec->comp = comp;
+	} else {
+		struct crypto_acomp *acomp = crypto_alloc_acomp_node(pool->driver, 0, 0, nid);
+
+		if (IS_ERR(acomp))
+			return PTR_ERR(acomp);
+		codec->acomp = acomp;
+		codec->req = acomp_request_alloc(acomp);
+		if (!codec->req)
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 /* Runs before the CPU does, and for each CPU when a pool is made. */
@@ -248,37 +313,28 @@ static int zswap_cpu_prepare(unsigned int cpu, struct hlist_node *node)
 	struct zswap_pool *pool = hlist_entry(node, struct zswap_pool, node);
 	struct zswap_codec *codec = per_cpu_ptr(pool->codecs, cpu);
 	struct zswap_codec new = {};
-	int nid = cpu_to_node(cpu);
-	int err = -ENOMEM;
+	int err;
 
-	if (codec->acomp)
+	if (codec->buffer)
 		return 0;
 
-	new.buffer = kmalloc_node(ZSWAP_BUFFER_SIZE, GFP_KERNEL, nid);
-	if (!new.buffer)
-		goto fail;
-	new.acomp = crypto_alloc_acomp_node(pool->compressor, 0, 0, nid);
-	if (IS_ERR(new.acomp)) {
-		err = PTR_ERR(new.acomp);
-		new.acomp = NULL;
-		goto fail;
+	err = zswap_codec_init(&new, pool, cpu_to_node(cpu));
+	if (err) {
+		pr_err("no compressor %s for CPU %u: error %d\n", pool->compressor, cpu, err);
+		zswap_codec_free(&new);
+		return err;
 	}
-	new.req = acomp_request_alloc(new.acomp);
-	if (!new.req)
-		goto fail;
 
 	codec->buffer = new.buffer;
+	codec->comp = new.comp;
 	codec->acomp = new.acomp;
 	codec->req = new.req;
-	crypto_init_wait(&codec->wait);
-	acomp_request_set_callback(codec->req, CRYPTO_TFM_REQ_MAY_BACKLOG,
-				   crypto_req_done, &codec->wait);
+	if (codec->req) {
+		crypto_init_wait(&codec->wait);
+		acomp_request_set_callback(codec->req, CRYPTO_TFM_REQ_MAY_BACKLOG,
+					   crypto_req_done, &codec->wait);
+	}
 	return 0;
-
-fail:
-	pr_err("no compressor %s for CPU %u: error %d\n", pool->compressor, cpu, err);
-	zswap_codec_free(&new);
-	return err;
 }
 
 static struct zswap_codec *zswap_codec_lock(struct zswap_pool *pool)
@@ -292,8 +348,19 @@ static struct zswap_codec *zswap_codec_lock(struct zswap_pool *pool)
 /* Page to buffer. Returns the length, which may be above PAGE_SIZE, or an error. */
 static int zswap_compress(struct zswap_codec *codec, struct page *page)
 {
+	unsigned int length = ZSWAP_BUFFER_SIZE;
 	struct scatterlist in, out;
+	void *mem;
 	int err;
+
+	if (codec->comp) {
+		mem = kmap_local_page(page);
+		err = crypto_comp_compress(codec->comp, mem, PAGE_SIZE, codec->buffer, &length);
+		kunmap_local(mem);
+		if (err)
+			return err;
+		return length ?: -EIO;
+	}
 
 	sg_init_table(&in, 1);
 	sg_set_page(&in, page, PAGE_SIZE, 0);
@@ -310,12 +377,23 @@ static int zswap_compress(struct zswap_codec *codec, struct page *page)
 static int zswap_decompress(struct zswap_codec *codec, void *object,
 			    unsigned int length, struct page *page)
 {
+	unsigned int page_length = PAGE_SIZE;
 	struct scatterlist in, out;
+	void *mem;
 	int err;
 
 	if (length == PAGE_SIZE) {
 		memcpy_to_page(page, 0, object, PAGE_SIZE);
 		return 0;
+	}
+	if (codec->comp) {
+		mem = kmap_local_page(page);
+		err = crypto_comp_decompress(codec->comp, object, length, mem, &page_length);
+		kunmap_local(mem);
+		flush_dcache_page(page);
+		if (err)
+			return err;
+		return page_length == PAGE_SIZE ? 0 : -EIO;
 	}
 
 	sg_init_one(&in, object, length);
@@ -374,11 +452,37 @@ static int zswap_pool_take_id(struct zswap_pool *pool)
 		if (!rcu_access_pointer(zswap_pools[id])) {
 			pool->id = id;
 			rcu_assign_pointer(zswap_pools[id], pool);
+			WRITE_ONCE(zswap_pools_end, max(zswap_pools_end, id + 1));
 			return 0;
 		}
 	}
 	pr_err("pages of %d compressors are in use, no more can be added\n", ZSWAP_MAX_POOLS);
 	return -ENOSPC;
+}
+
+/*
+ * Finds the implementation of the compressor. One that runs on the CPU that
+ * calls it is better called directly: without scatterlists, without the crypto
+ * API's buffers for each CPU, and preemptible.
+ */
+static int zswap_pool_find_driver(struct zswap_pool *pool)
+{
+	struct crypto_acomp *acomp = crypto_alloc_acomp(pool->compressor, 0, 0);
+	struct crypto_comp *comp;
+
+	if (IS_ERR(acomp))
+		return PTR_ERR(acomp);
+	strscpy(pool->driver, crypto_tfm_alg_driver_name(crypto_acomp_tfm(acomp)));
+	if (!acomp_is_async(acomp)) {
+		comp = crypto_alloc_comp(pool->compressor, 0, 0);
+		if (!IS_ERR(comp)) {
+			pool->direct = true;
+			strscpy(pool->driver, crypto_tfm_alg_driver_name(crypto_comp_tfm(comp)));
+			crypto_free_comp(comp);
+		}
+	}
+	crypto_free_acomp(acomp);
+	return 0;
 }
 
 /* Returns a pool with one reference, or an error that was reported. */
@@ -395,7 +499,11 @@ static struct zswap_pool *zswap_pool_create(const char *compressor)
 		goto fail;
 	strscpy(pool->compressor, compressor);
 	INIT_WORK(&pool->release, zswap_pool_release);
+	err = zswap_pool_find_driver(pool);
+	if (err)
+		goto free_pool;
 
+	err = -ENOMEM;
 	snprintf(name, sizeof(name), "zswap%x", ++serial);
 	pool->zs_pool = zs_create_pool(name);
 	if (!pool->zs_pool)
@@ -445,7 +553,7 @@ static struct zswap_pool *zswap_pool_find(const char *compressor)
 	int id;
 
 	guard(rcu)();
-	for (id = 0; id < ZSWAP_MAX_POOLS; id++) {
+	for (id = 0; id < zswap_pools_end; id++) {
 		pool = rcu_dereference(zswap_pools[id]);
 		if (pool && !strcmp(pool->compressor, compressor) &&
 		    percpu_ref_tryget(&pool->ref))
@@ -508,7 +616,7 @@ unsigned long zswap_total_pages(void)
 	KUNIT_STATIC_STUB_REDIRECT(zswap_total_pages);
 
 	guard(rcu)();
-	for (id = 0; id < ZSWAP_MAX_POOLS; id++) {
+	for (id = 0; id < READ_ONCE(zswap_pools_end); id++) {
 		pool = rcu_dereference(zswap_pools[id]);
 		if (pool)
 			total += zs_get_total_pages(pool->zs_pool);
@@ -522,7 +630,7 @@ static void zswap_compact(void)
 	struct zswap_pool *pool;
 	int id;
 
-	for (id = 0; id < ZSWAP_MAX_POOLS; id++) {
+	for (id = 0; id < READ_ONCE(zswap_pools_end); id++) {
 		rcu_read_lock();
 		pool = rcu_dereference(zswap_pools[id]);
 		if (pool && !percpu_ref_tryget(&pool->ref))
@@ -567,9 +675,95 @@ static bool zswap_check_full(void)
  * Entries
  */
 
-static struct xarray *zswap_tree(swp_entry_t swp)
+static unsigned long *zswap_leaf_word(swp_entry_t swp)
 {
-	return &zswap_trees[swp_type(swp)][swp_offset(swp) >> SWAP_ADDRESS_SPACE_SHIFT];
+	return &zswap_leaves[swp_type(swp)][swp_offset(swp) / ZSWAP_LEAF_SLOTS];
+}
+
+static struct zswap_leaf *zswap_word_leaf(unsigned long word)
+{
+	return (struct zswap_leaf *)(word & ~ZSWAP_LEAF_COUNT);
+}
+
+/* Under RCU. Only the owner of the slot may look into the entry. */
+static struct zswap_entry *zswap_leaf_entry(unsigned long *place, struct zswap_leaf *leaf,
+					    unsigned int slot)
+{
+	/*
+	 * A leaf has left its place before its bytes are used for call_rcu(), and
+	 * cannot be back in this grace period. Acquire, so that the place is
+	 * looked at last.
+	 */
+	struct zswap_entry *entry = smp_load_acquire(&leaf->entry[slot]);
+
+	return entry && zswap_word_leaf(READ_ONCE(*place)) == leaf ? entry : NULL;
+}
+
+static struct zswap_entry *zswap_find(swp_entry_t swp)
+{
+	unsigned long *place = zswap_leaf_word(swp);
+	struct zswap_leaf *leaf;
+
+	guard(rcu)();
+	/* What is read of it depends on its address: that orders it after cmpxchg(). */
+	leaf = zswap_word_leaf(READ_ONCE(*place));
+	return leaf ? zswap_leaf_entry(place, leaf, swp_offset(swp) % ZSWAP_LEAF_SLOTS) : NULL;
+}
+
+/* Counts one more entry, in a new leaf if there is none. NULL: no memory. */
+static struct zswap_leaf *zswap_leaf_get(unsigned long *place)
+{
+	unsigned long word = READ_ONCE(*place), new;
+	struct zswap_leaf *fresh = NULL;
+
+	do {
+		new = word + 1;
+		if (word)
+			continue;
+		if (!fresh)
+			fresh = kzalloc(sizeof(*fresh), GFP_KERNEL | __GFP_NOWARN);
+		if (!fresh)
+			return NULL;
+		new = (unsigned long)fresh + 1;
+	} while (!try_cmpxchg(place, &word, new));
+
+	if (zswap_word_leaf(new) != fresh)
+		kfree(fresh);
+	return zswap_word_leaf(new);
+}
+
+static void zswap_leaf_free(struct rcu_head *rcu)
+{
+	kfree(container_of(rcu, struct zswap_leaf, rcu));
+}
+
+/* Counts entries out that are NULL by now. */
+static void zswap_leaf_put(unsigned long *place, unsigned int nr)
+{
+	unsigned long word = READ_ONCE(*place), new;
+
+	do {
+		new = word - nr;
+		if (!(new & ZSWAP_LEAF_COUNT))
+			new = 0;
+	} while (!try_cmpxchg(place, &word, new));
+	if (!new)
+		call_rcu(&zswap_word_leaf(word)->rcu, zswap_leaf_free);
+}
+
+/* By the owner of the slot. Returns what was there before, NULL or -ENOMEM. */
+static struct zswap_entry *zswap_insert(swp_entry_t swp, struct zswap_entry *entry)
+{
+	unsigned long *place = zswap_leaf_word(swp);
+	struct zswap_entry *old = zswap_find(swp);
+	struct zswap_leaf *leaf;
+
+	leaf = old ? zswap_word_leaf(READ_ONCE(*place)) : zswap_leaf_get(place);
+	if (!leaf)
+		return ERR_PTR(-ENOMEM);
+	/* Pairs with the address dependency of who finds it. */
+	smp_store_release(&leaf->entry[swp_offset(swp) % ZSWAP_LEAF_SLOTS], entry);
+	return old;
 }
 
 static struct zswap_pool *zswap_entry_pool(const struct zswap_entry *entry)
@@ -591,6 +785,14 @@ static void zswap_entry_charge(struct zswap_entry *entry)
 		obj_cgroup_charge_zswap(entry->objcg, entry->length);
 	}
 }
+
+static void zswap_uncharge(struct obj_cgroup *objcg, size_t bytes, unsigned int nr)
+{
+	if (objcg) {
+		obj_cgroup_uncharge_zswap(objcg, bytes, nr);
+		percpu_ref_put_many(&objcg->refcnt, nr);
+	}
+}
 #else
 static struct mem_cgroup *zswap_entry_memcg(const struct zswap_entry *entry)
 {
@@ -598,6 +800,10 @@ static struct mem_cgroup *zswap_entry_memcg(const struct zswap_entry *entry)
 }
 
 static void zswap_entry_charge(struct zswap_entry *entry)
+{
+}
+
+static void zswap_uncharge(struct obj_cgroup *objcg, size_t bytes, unsigned int nr)
 {
 }
 #endif
@@ -610,43 +816,108 @@ static void zswap_entry_charge(struct zswap_entry *entry)
 static void zswap_lru_add(struct zswap_entry *entry)
 {
 	guard(rcu)();
-	list_lru_add(&zswap_lru, &entry->lru, page_to_nid(virt_to_page(entry)),
+	list_lru_add(&zswap_lrus[entry->lru_id], &entry->lru, page_to_nid(virt_to_page(entry)),
 		     zswap_entry_memcg(entry));
 }
 
-static void zswap_lru_del(struct zswap_entry *entry)
+/*
+ * Entries on their way out, together so that locks are taken and counters
+ * changed once for all that have them in common.
+ */
+#define ZSWAP_BATCH	32
+
+struct zswap_batch {
+	unsigned int nr;
+	struct list_head *lru[ZSWAP_BATCH];
+};
+
+static struct zswap_entry *zswap_batch_entry(const struct zswap_batch *batch, unsigned int i)
 {
-	guard(rcu)();
-	list_lru_del(&zswap_lru, &entry->lru, page_to_nid(virt_to_page(entry)),
-		     zswap_entry_memcg(entry));
+	return container_of(batch->lru[i], struct zswap_entry, lru);
 }
 
-/* The slot's owner has taken it from the tree, or a new one has replaced it. */
+/* The end of the entries from i on that are on the same list and have the same owner. */
+static unsigned int zswap_batch_run(const struct zswap_batch *batch, unsigned int i)
+{
+	struct zswap_entry *first = zswap_batch_entry(batch, i), *entry;
+	int nid = page_to_nid(virt_to_page(first));
+
+	while (++i < batch->nr) {
+		entry = zswap_batch_entry(batch, i);
+		if (entry->objcg != first->objcg || entry->pool_id != first->pool_id ||
+		    entry->lru_id != first->lru_id || page_to_nid(virt_to_page(entry)) != nid)
+			break;
+	}
+	return i;
+}
+
+/* Entries of the same list and owner; by the owner of their slots. */
+static __always_inline void zswap_free_entries(struct list_head **items, unsigned int nr)
+{
+	struct zswap_entry *entry = container_of(items[0], struct zswap_entry, lru);
+	struct zswap_pool *pool = zswap_entry_pool(entry);
+	struct list_lru *lru = &zswap_lrus[entry->lru_id];
+	struct obj_cgroup *objcg = entry->objcg;
+	int nid = page_to_nid(virt_to_page(entry));
+	unsigned int i, nr_incompressible = 0;
+	struct mem_cgroup *memcg;
+	size_t bytes = 0;
+
+	rcu_read_lock();
+	memcg = zswap_entry_memcg(entry);
+	if (nr == 1)
+		list_lru_del(lru, items[0], nid, memcg);
+	else
+		list_lru_del_batch(lru, items, nr, nid, memcg);
+	rcu_read_unlock();
+	for (i = 0; i < nr; i++) {
+		entry = container_of(items[i], struct zswap_entry, lru);
+		zs_free(pool->zs_pool, entry->handle);
+		bytes += entry->length;
+		nr_incompressible += entry->length == PAGE_SIZE;
+	}
+	if (nr == 1)
+		kmem_cache_free(zswap_entry_cache, entry);
+	else
+		kmem_cache_free_bulk(zswap_entry_cache, nr, (void **)items);
+	percpu_ref_put_many(&pool->ref, nr);
+	zswap_uncharge(objcg, bytes, nr);
+	if (nr_incompressible)
+		atomic_long_sub(nr_incompressible, &zswap_stored_incompressible_pages);
+	atomic_sub(nr, &zswap_stored_pages);
+}
+
 static void zswap_entry_free(struct zswap_entry *entry)
 {
-	struct zswap_pool *pool = zswap_entry_pool(entry);
+	struct list_head *item = &entry->lru;
 
-	zswap_lru_del(entry);
-	zs_free(pool->zs_pool, entry->handle);
-	percpu_ref_put(&pool->ref);
-	if (entry->objcg) {
-		obj_cgroup_uncharge_zswap(entry->objcg, entry->length);
-		obj_cgroup_put(entry->objcg);
+	zswap_free_entries(&item, 1);
+}
+
+static void zswap_batch_free(struct zswap_batch *batch)
+{
+	unsigned int i, end;
+
+	for (i = 0; i < batch->nr; i = end) {
+		end = zswap_batch_run(batch, i);
+		zswap_free_entries(&batch->lru[i], end - i);
 	}
-	if (entry->length == PAGE_SIZE)
-		atomic_long_dec(&zswap_stored_incompressible_pages);
-	atomic_dec(&zswap_stored_pages);
-	kmem_cache_free(zswap_entry_cache, entry);
+	batch->nr = 0;
 }
 
 /* By the owner of the slot. */
 static void zswap_entry_erase(struct zswap_entry *entry)
 {
-	xa_erase(zswap_tree(entry->swpentry), swp_offset(entry->swpentry));
+	unsigned long *place = zswap_leaf_word(entry->swpentry);
+	struct zswap_leaf *leaf = zswap_word_leaf(READ_ONCE(*place));
+
+	WRITE_ONCE(leaf->entry[swp_offset(entry->swpentry) % ZSWAP_LEAF_SLOTS], NULL);
+	zswap_leaf_put(place, 1);
 	zswap_entry_free(entry);
 }
 
-static void zswap_count_events(struct obj_cgroup *objcg, enum vm_event_item item, long nr)
+static inline void zswap_count_events(struct obj_cgroup *objcg, enum vm_event_item item,
+				      long nr)
 {
 	count_vm_events(item, nr);
 	if (objcg)
@@ -699,7 +970,7 @@ unlock:
 
 /* An entry takes over one reference to the pool. */
 static bool zswap_store_page(struct zswap_pool *pool, struct page *page,
-			     struct obj_cgroup *objcg)
+			     struct obj_cgroup *objcg, u8 lru_id)
 {
 	swp_entry_t swp = page_swap_entry(page);
 	struct zswap_entry *entry, *old;
@@ -714,14 +985,15 @@ static bool zswap_store_page(struct zswap_pool *pool, struct page *page,
 		goto free_entry;
 
 	entry->pool_id = pool->id;
+	entry->lru_id = lru_id;
 	entry->swpentry = swp;
 	entry->objcg = objcg;
 	entry->referenced = true;
 	INIT_LIST_HEAD(&entry->lru);
 
-	old = xa_store(zswap_tree(swp), swp_offset(swp), entry, GFP_KERNEL | __GFP_NOWARN);
-	if (xa_is_err(old)) {
-		atomic_long_inc(&zswap_reject_alloc_fail);
+	old = zswap_insert(swp, entry);
+	if (IS_ERR(old)) {
+		atomic_long_inc(&zswap_reject_kmemcache_fail);
 		goto free_object;
 	}
 	/* The folio was swapped out before, stayed in the swap cache and changed. */
@@ -774,7 +1046,7 @@ static bool zswap_load_page(struct zswap_entry *entry, struct page *page)
 /*
  * Moves a page from zswap to its slot on the device. Called from the LRU walk,
  * without its lock: the entry may be gone already, so only its address counts,
- * until the slot is owned and the tree says that the entry is still there.
+ * until the slot is owned and the entry is found to be still there.
  *
  * Returns -EEXIST if the page is in the swap cache, so is in use or is being
  * written already; -ENOMEM if there is no memory or the slot has been freed;
@@ -803,7 +1075,7 @@ static int zswap_writeback_entry(struct zswap_entry *entry, swp_entry_t swp)
 
 	/* The new folio is locked and in the swap cache: the slot is ours. */
 	err = -ENOENT;
-	if (xa_load(zswap_tree(swp), swp_offset(swp)) != entry)
+	if (zswap_find(swp) != entry)
 		goto drop_folio;
 	err = -EIO;
 	if (!zswap_load_page(entry, &folio->page))
@@ -857,7 +1129,7 @@ static enum lru_status zswap_walk_one(struct list_head *item, struct list_lru_on
 	}
 
 	/*
-	 * It stays on the list until zswap_entry_free(), as it could not be put
+	 * It stays on the list until zswap_free_entries(), as it could not be put
 	 * back: without the lock it may be freed. At the end of the list, so
 	 * that the walk goes on with the next.
 	 */
@@ -878,6 +1150,38 @@ static enum lru_status zswap_walk_one(struct list_head *item, struct list_lru_on
 
 	spin_lock(lock);
 	return status;
+}
+
+static unsigned long zswap_count_lrus(int nid, struct mem_cgroup *memcg)
+{
+	unsigned long total = 0;
+	int i;
+
+	for (i = 0; i < ZSWAP_NR_LRUS; i++)
+		total += list_lru_count_one(&zswap_lrus[i], nid, memcg);
+	return total;
+}
+
+/* Looks at about nr entries of the memcg on the node, and returns at how many. */
+static unsigned long zswap_walk_lrus(int nid, struct mem_cgroup *memcg, unsigned long nr,
+				     struct zswap_walk *walk)
+{
+	unsigned long total = zswap_count_lrus(nid, memcg), looked_at = 0;
+	int i;
+
+	if (!total)
+		return 0;
+	/* Or a short list would be walked again, and all of it written. */
+	nr = min(nr, total);
+	for (i = 0; i < ZSWAP_NR_LRUS && !walk->met_cached; i++) {
+		unsigned long count = list_lru_count_one(&zswap_lrus[i], nid, memcg);
+		unsigned long share = DIV_ROUND_UP(nr * count, total);
+		unsigned long left = share;
+
+		list_lru_walk_one(&zswap_lrus[i], nid, memcg, zswap_walk_one, walk, &left);
+		looked_at += share - left;
+	}
+	return looked_at;
 }
 
 /*
@@ -903,14 +1207,8 @@ static int zswap_shrink_memcg(struct mem_cgroup *memcg, unsigned long *written)
 		return -ENOENT;
 
 	blk_start_plug(&plug);
-	for_each_node_state(nid, N_NORMAL_MEMORY) {
-		/* Or a short list would be walked again, and all of it written. */
-		unsigned long nr = min(max, list_lru_count_one(&zswap_lru, nid, memcg));
-
-		looked_at += nr;
-		list_lru_walk_one(&zswap_lru, nid, memcg, zswap_walk_one, &walk, &nr);
-		looked_at -= nr;
-	}
+	for_each_node_state(nid, N_NORMAL_MEMORY)
+		looked_at += zswap_walk_lrus(nid, memcg, max, &walk);
 	blk_finish_plug(&plug);
 
 	*written += walk.written;
@@ -1053,7 +1351,7 @@ static unsigned long zswap_shrinker_count(struct shrinker *shrinker, struct shri
 	if (!stored)
 		return 0;
 
-	freeable = list_lru_shrink_count(&zswap_lru, sc);
+	freeable = zswap_count_lrus(sc->nid, sc->memcg);
 	freeable -= zswap_consume(&lruvec->zswap_lruvec_state.nr_disk_swapins, freeable);
 	return mult_frac(freeable, backing, stored);
 }
@@ -1070,7 +1368,7 @@ static unsigned long zswap_shrinker_scan(struct shrinker *shrinker, struct shrin
 	}
 
 	blk_start_plug(&plug);
-	list_lru_shrink_walk(&zswap_lru, sc, zswap_walk_one, &walk);
+	sc->nr_scanned = zswap_walk_lrus(sc->nid, sc->memcg, sc->nr_to_scan, &walk);
 	blk_finish_plug(&plug);
 
 	if (walk.met_cached || !walk.written)
@@ -1121,7 +1419,7 @@ static bool zswap_memcg_has_room(struct obj_cgroup *objcg)
 }
 
 /* list_lru_add() allocates nothing: the memcg's lists must be there before. */
-static bool zswap_memcg_has_lru(struct obj_cgroup *objcg)
+static bool zswap_memcg_has_lru(struct obj_cgroup *objcg, u8 lru_id)
 {
 	struct mem_cgroup *memcg;
 	int err;
@@ -1129,7 +1427,7 @@ static bool zswap_memcg_has_lru(struct obj_cgroup *objcg)
 	if (!IS_ENABLED(CONFIG_MEMCG) || !objcg)
 		return true;
 	memcg = get_mem_cgroup_from_objcg(objcg);
-	err = memcg_list_lru_alloc(memcg, &zswap_lru, GFP_KERNEL | __GFP_NOWARN);
+	err = memcg_list_lru_alloc(memcg, &zswap_lrus[lru_id], GFP_KERNEL | __GFP_NOWARN);
 	mem_cgroup_put(memcg);
 	return !err;
 }
@@ -1154,6 +1452,7 @@ static bool zswap_store_folio(struct folio *folio)
 {
 	struct obj_cgroup *objcg = get_obj_cgroup_from_folio(folio);
 	long i = 0, nr_pages = folio_nr_pages(folio);
+	u8 lru_id = raw_smp_processor_id() % ZSWAP_NR_LRUS;
 	struct zswap_pool *pool;
 
 	if (!zswap_memcg_has_room(objcg))
@@ -1162,7 +1461,7 @@ static bool zswap_store_folio(struct folio *folio)
 		queue_work(zswap_shrink_wq, &zswap_shrink_work);
 		goto put_objcg;
 	}
-	if (!zswap_memcg_has_lru(objcg)) {
+	if (!zswap_memcg_has_lru(objcg, lru_id)) {
 		atomic_long_inc(&zswap_reject_alloc_fail);
 		goto put_objcg;
 	}
@@ -1170,7 +1469,7 @@ static bool zswap_store_folio(struct folio *folio)
 	if (!pool)
 		goto put_objcg;
 
-	while (i < nr_pages && zswap_store_page(pool, folio_page(folio, i), objcg)) {
+	while (i < nr_pages && zswap_store_page(pool, folio_page(folio, i), objcg, lru_id)) {
 		cond_resched();
 		i++;
 	}
@@ -1219,7 +1518,7 @@ static long zswap_count_entries(struct folio *folio)
 	for (i = 0; i < folio_nr_pages(folio); i++) {
 		swp_entry_t swp = page_swap_entry(folio_page(folio, i));
 
-		nr += !!xa_load(zswap_tree(swp), swp_offset(swp));
+		nr += !!zswap_find(swp);
 	}
 	return nr;
 }
@@ -1229,8 +1528,8 @@ static long zswap_count_entries(struct folio *folio)
  * @folio: a folio of one page, locked; in the swap cache, or its slot has
  *	   SWAP_HAS_CACHE set. A large folio if none of its slots is in zswap
  *
- * A folio in the swap cache takes the page over: it is dirty then, and zswap
- * forgets it. May sleep.
+ * The folio is dirty then, as its slot has no other copy once it is freed. Of a
+ * folio in the swap cache zswap forgets the page at once. May sleep.
  *
  * Return: false if the page has to be read from the device. true if it is up
  * to date, or if it is not, because the one copy of it could not be
@@ -1252,19 +1551,62 @@ bool zswap_load(struct folio *folio)
 	if (folio_test_large(folio))
 		return WARN_ON_ONCE(zswap_count_entries(folio));
 
-	entry = xa_load(zswap_tree(swp), swp_offset(swp));
+	entry = zswap_find(swp);
 	if (!entry)
 		return false;
 	if (!zswap_load_page(entry, &folio->page))
 		return true;
 
 	zswap_count_events(entry->objcg, ZSWPIN, 1);
-	if (folio_test_swapcache(folio)) {
+	if (folio_test_swapcache(folio))
 		zswap_entry_erase(entry);
-		folio_mark_dirty(folio);
-	}
+	folio_mark_dirty(folio);
 	folio_mark_uptodate(folio);
 	return true;
+}
+
+/* Takes the entries of neighbouring slots out of their leaf. */
+static void zswap_erase_slots(unsigned long *place, unsigned int slot, unsigned int nr,
+			      struct zswap_batch *batch)
+{
+	unsigned int end = slot + nr, erased = 0;
+	struct zswap_leaf *leaf;
+
+	/* Without an entry of ours it may go at any time. */
+	guard(rcu)();
+	leaf = zswap_word_leaf(READ_ONCE(*place));
+	if (!leaf)
+		return;
+	for (; slot < end; slot++) {
+		struct zswap_entry *entry = zswap_leaf_entry(place, leaf, slot);
+
+		if (!entry)
+			continue;
+		/* It keeps the leaf there until it is counted out. */
+		WRITE_ONCE(leaf->entry[slot], NULL);
+		erased++;
+		batch->lru[batch->nr++] = &entry->lru;
+		if (batch->nr == ZSWAP_BATCH)
+			zswap_batch_free(batch);
+	}
+	if (erased)
+		zswap_leaf_put(place, erased);
+}
+
+static noinline_for_stack void zswap_erase_range(swp_entry_t swp, unsigned int nr_pages)
+{
+	struct zswap_batch batch;
+
+	batch.nr = 0;
+	while (nr_pages) {
+		unsigned int first = swp_offset(swp) % ZSWAP_LEAF_SLOTS;
+		unsigned int nr = min(nr_pages, ZSWAP_LEAF_SLOTS - first);
+
+		zswap_erase_slots(zswap_leaf_word(swp), first, nr, &batch);
+		swp.val += nr;
+		nr_pages -= nr;
+	}
+	zswap_batch_free(&batch);
 }
 
 /**
@@ -1277,17 +1619,15 @@ bool zswap_load(struct folio *folio)
 void zswap_invalidate_range(swp_entry_t swp, unsigned int nr_pages)
 {
 	struct zswap_entry *entry;
-	struct xarray *tree;
 
 	if (zswap_never_enabled())
 		return;
-	for (; nr_pages; nr_pages--, swp.val++) {
-		tree = zswap_tree(swp);
-		if (xa_empty(tree))
-			continue;
-		entry = xa_erase(tree, swp_offset(swp));
+	if (nr_pages == 1) {
+		entry = zswap_find(swp);
 		if (entry)
-			zswap_entry_free(entry);
+			zswap_entry_erase(entry);
+	} else {
+		zswap_erase_range(swp, nr_pages);
 	}
 }
 
@@ -1302,15 +1642,13 @@ void zswap_invalidate_range(swp_entry_t swp, unsigned int nr_pages)
  */
 int zswap_swapon(int type, unsigned long nr_pages)
 {
-	unsigned int i, nr = DIV_ROUND_UP(nr_pages, SWAP_ADDRESS_SPACE_PAGES);
-	struct xarray *trees = kvcalloc(nr, sizeof(*trees), GFP_KERNEL);
+	unsigned long nr = DIV_ROUND_UP(nr_pages, ZSWAP_LEAF_SLOTS);
+	unsigned long *leaves = kvcalloc(nr, sizeof(*leaves), GFP_KERNEL);
 
-	if (!trees)
+	if (!leaves)
 		return -ENOMEM;
-	for (i = 0; i < nr; i++)
-		xa_init(&trees[i]);
-	zswap_nr_trees[type] = nr;
-	zswap_trees[type] = trees;
+	zswap_nr_leaves[type] = nr;
+	zswap_leaves[type] = leaves;
 	return 0;
 }
 
@@ -1322,13 +1660,15 @@ int zswap_swapon(int type, unsigned long nr_pages)
  */
 void zswap_swapoff(int type)
 {
-	unsigned int i;
+	unsigned long i;
 
-	for (i = 0; i < zswap_nr_trees[type]; i++)
-		WARN_ON_ONCE(!xa_empty(&zswap_trees[type][i]));
-	kvfree(zswap_trees[type]);
-	zswap_trees[type] = NULL;
-	zswap_nr_trees[type] = 0;
+	for (i = 0; i < zswap_nr_leaves[type]; i++) {
+		WARN_ON_ONCE(zswap_leaves[type][i]);
+		cond_resched();
+	}
+	kvfree(zswap_leaves[type]);
+	zswap_leaves[type] = NULL;
+	zswap_nr_leaves[type] = 0;
 }
 
 /*
@@ -1384,7 +1724,8 @@ static void zswap_debugfs_init(void)
 /*
  * Setting up, and parameters
  *
- * Nothing is allocated before zswap is enabled for the first time. Parameters
+ * Nothing but the words of swap devices is allocated before zswap is enabled
+ * for the first time. Parameters
  * on the kernel's command line come before there is a slab or a compressor, so
  * they are only noted.
  */
@@ -1392,7 +1733,7 @@ static void zswap_debugfs_init(void)
 /* What all pools share. After an error the next attempt starts anew. */
 static int zswap_setup_shared(void)
 {
-	int err = -ENOMEM;
+	int nr_lrus, err = -ENOMEM;
 
 	zswap_entry_cache = KMEM_CACHE(zswap_entry, 0);
 	if (!zswap_entry_cache)
@@ -1408,22 +1749,24 @@ static int zswap_setup_shared(void)
 	zswap_shrinker->count_objects = zswap_shrinker_count;
 	zswap_shrinker->scan_objects = zswap_shrinker_scan;
 
-	err = list_lru_init_memcg(&zswap_lru, zswap_shrinker);
-	if (err)
-		goto free_shrinker;
+	for (nr_lrus = 0; nr_lrus < ZSWAP_NR_LRUS; nr_lrus++) {
+		err = list_lru_init_memcg(&zswap_lrus[nr_lrus], zswap_shrinker);
+		if (err)
+			goto destroy_lrus;
+	}
 
 	err = cpuhp_setup_state_multi(CPUHP_MM_ZSWP_POOL_PREPARE, "mm/zswap:prepare",
 				      zswap_cpu_prepare, NULL);
 	if (err)
-		goto destroy_lru;
+		goto destroy_lrus;
 
 	shrinker_register(zswap_shrinker);
 	zswap_debugfs_init();
 	return 0;
 
-destroy_lru:
-	list_lru_destroy(&zswap_lru);
-free_shrinker:
+destroy_lrus:
+	while (nr_lrus)
+		list_lru_destroy(&zswap_lrus[--nr_lrus]);
 	shrinker_free(zswap_shrinker);
 destroy_wq:
 	destroy_workqueue(zswap_shrink_wq);

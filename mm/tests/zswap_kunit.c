@@ -111,9 +111,7 @@ static void zswap_test_slot_empty(struct kunit *test, unsigned long offset)
 
 static struct zswap_entry *zswap_test_entry(unsigned long offset)
 {
-	swp_entry_t swp = swp_entry(ZSWAP_TEST_TYPE, offset);
-
-	return xa_load(zswap_tree(swp), offset);
+	return zswap_find(swp_entry(ZSWAP_TEST_TYPE, offset));
 }
 
 /* Pools */
@@ -282,7 +280,7 @@ static int zswap_test_writeback(struct zswap_entry *entry, swp_entry_t swp)
 		t->written[t->nr_written++] = entry;
 	if (entry == t->bad)
 		return t->err;
-	zswap_lru_del(entry);
+	list_lru_del(&zswap_lrus[0], &entry->lru, page_to_nid(virt_to_page(entry)), NULL);
 	return 0;
 }
 
@@ -292,7 +290,7 @@ static void zswap_test_lru_exit(void *data)
 	int i;
 
 	for (i = 0; i < t->nr_entries; i++) {
-		zswap_lru_del(t->entries[i]);
+		list_lru_del(&zswap_lrus[0], &t->entries[i]->lru, first_online_node, NULL);
 		kmem_cache_free(zswap_entry_cache, t->entries[i]);
 	}
 }
@@ -322,7 +320,7 @@ static struct zswap_walk zswap_test_walk(unsigned long nr, bool stop_if_cached)
 {
 	struct zswap_walk walk = { .stop_if_cached = stop_if_cached };
 
-	list_lru_walk_one(&zswap_lru, first_online_node, NULL, zswap_walk_one, &walk, &nr);
+	list_lru_walk_one(&zswap_lrus[0], first_online_node, NULL, zswap_walk_one, &walk, &nr);
 	return walk;
 }
 
@@ -343,7 +341,7 @@ static void zswap_test_lru_gives_each_a_second_chance(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, walk.written, 4);
 	for (i = 0; i < 4; i++)
 		KUNIT_EXPECT_PTR_EQ(test, t->written[i], t->entries[i]);
-	KUNIT_EXPECT_EQ(test, list_lru_count_one(&zswap_lru, first_online_node, NULL), 0);
+	KUNIT_EXPECT_EQ(test, list_lru_count_one(&zswap_lrus[0], first_online_node, NULL), 0);
 }
 
 static void zswap_test_lru_writes_the_oldest_first(struct kunit *test)
@@ -360,7 +358,7 @@ static void zswap_test_lru_writes_the_oldest_first(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, walk.rotated, 1);
 	KUNIT_EXPECT_PTR_EQ(test, t->written[0], t->entries[0]);
 	KUNIT_EXPECT_PTR_EQ(test, t->written[1], t->entries[1]);
-	KUNIT_EXPECT_EQ(test, list_lru_count_one(&zswap_lru, first_online_node, NULL), 1);
+	KUNIT_EXPECT_EQ(test, list_lru_count_one(&zswap_lrus[0], first_online_node, NULL), 1);
 }
 
 static void zswap_test_lru_keeps_what_could_not_be_written(struct kunit *test)
@@ -375,7 +373,7 @@ static void zswap_test_lru_keeps_what_could_not_be_written(struct kunit *test)
 	walk = zswap_test_walk(3, true);
 	KUNIT_EXPECT_EQ(test, walk.written, 2);
 	KUNIT_EXPECT_FALSE(test, walk.met_cached);
-	KUNIT_EXPECT_EQ(test, list_lru_count_one(&zswap_lru, first_online_node, NULL), 1);
+	KUNIT_EXPECT_EQ(test, list_lru_count_one(&zswap_lrus[0], first_online_node, NULL), 1);
 
 	t->bad = NULL;
 	walk = zswap_test_walk(1, true);
@@ -395,7 +393,7 @@ static void zswap_test_shrinker_stops_at_a_cached_page(struct kunit *test)
 	walk = zswap_test_walk(3, true);
 	KUNIT_EXPECT_TRUE(test, walk.met_cached);
 	KUNIT_EXPECT_EQ(test, walk.written, 1);
-	KUNIT_EXPECT_EQ(test, list_lru_count_one(&zswap_lru, first_online_node, NULL), 2);
+	KUNIT_EXPECT_EQ(test, list_lru_count_one(&zswap_lrus[0], first_online_node, NULL), 2);
 }
 
 static void zswap_test_limit_walk_goes_on_after_a_cached_page(struct kunit *test)
@@ -479,8 +477,8 @@ static void zswap_test_rejected_page_leaves_no_older_one(struct kunit *test)
 
 static void zswap_test_large_folio_is_stored_page_by_page(struct kunit *test)
 {
-	/* Its slots end where the next tree begins. */
-	unsigned long first = SWAP_ADDRESS_SPACE_PAGES - 8;
+	/* Its slots end where the next leaf begins. */
+	unsigned long first = ZSWAP_LEAF_SLOTS - 8;
 	struct folio *folio = zswap_test_folio(test, 3, first, 100);
 	struct zswap_test *t = test->priv;
 	int i;
@@ -491,7 +489,7 @@ static void zswap_test_large_folio_is_stored_page_by_page(struct kunit *test)
 		zswap_test_slot_holds(test, first + i, 100 + i);
 	zswap_test_slot_empty(test, first + 8);
 
-	/* Half of the slots go; the range may reach into the next tree. */
+	/* Half of the slots go; the range may reach into the next leaf. */
 	zswap_invalidate_range(swp_entry(ZSWAP_TEST_TYPE, first + 4), 8);
 	for (i = 0; i < 4; i++)
 		zswap_test_slot_holds(test, first + i, 100 + i);
@@ -659,6 +657,75 @@ static void zswap_test_no_place_for_another_pool_is_an_error(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, zswap_test_current(), pool);
 }
 
+static unsigned long zswap_test_on_lrus(void)
+{
+	unsigned long total = 0;
+	int nid;
+
+	for_each_online_node(nid)
+		total += zswap_count_lrus(nid, NULL);
+	return total;
+}
+
+/*
+ * What an entry has in common with its neighbours is given back for all at once,
+ * and leaves without entries with them.
+ */
+static void zswap_test_range_of_pages_of_several_pools_is_dropped(struct kunit *test)
+{
+	unsigned long first = ZSWAP_LEAF_SLOTS / 2, hole = first + ZSWAP_BATCH / 2;
+	unsigned long hole_end = 2 * ZSWAP_LEAF_SLOTS + 1, end = 4 * ZSWAP_LEAF_SLOTS + 5;
+	unsigned long *words = zswap_leaves[ZSWAP_TEST_TYPE];
+	struct zswap_pool *pool = zswap_test_current();
+	const char *names[2] = { pool->compressor, zswap_test_other(test) };
+	unsigned long on_lru = zswap_test_on_lrus();
+	struct zswap_test *t = test->priv;
+	unsigned long i;
+	int other = 0;
+
+	for (i = first; i < end; i = i + 1 == hole ? hole_end : i + 1) {
+		KUNIT_ASSERT_EQ(test, zswap_test_use(names[(end - 1 - i) / 9 % 2]), 0);
+		if (zswap_test_current() != pool)
+			other = zswap_test_current()->id;
+		KUNIT_ASSERT_TRUE(test, zswap_store(zswap_test_folio(test, 0, i, i)));
+	}
+	KUNIT_EXPECT_EQ(test, words[0] & ZSWAP_LEAF_COUNT, ZSWAP_BATCH / 2);
+	KUNIT_EXPECT_EQ(test, words[1], 0);
+	KUNIT_EXPECT_EQ(test, words[3] & ZSWAP_LEAF_COUNT, ZSWAP_LEAF_SLOTS);
+	zswap_invalidate_range(swp_entry(ZSWAP_TEST_TYPE, first), end - 2 - first);
+
+	for (i = first; i < end - 2; i++)
+		zswap_test_slot_empty(test, i);
+	zswap_test_slot_holds(test, end - 2, end - 2);
+	zswap_test_slot_holds(test, end - 1, end - 1);
+	for (i = 0; i < 4; i++)
+		KUNIT_EXPECT_EQ(test, words[i], 0);
+	KUNIT_EXPECT_EQ(test, words[4] & ZSWAP_LEAF_COUNT, 2);
+	KUNIT_EXPECT_EQ(test, atomic_read(&zswap_stored_pages), t->stored + 2);
+	KUNIT_EXPECT_EQ(test, zswap_test_on_lrus(), on_lru + 2);
+	/* All that is left is of the pool in use, and the other one has gone. */
+	KUNIT_EXPECT_PTR_EQ(test, zswap_test_current(), pool);
+	KUNIT_EXPECT_TRUE(test, zswap_test_pool_gone(other));
+	KUNIT_EXPECT_LE(test, zs_get_total_pages(pool->zs_pool), 4);
+}
+
+/* Who looks at a slot while the leaf is being given back sees what RCU writes there. */
+static void zswap_test_leaf_on_its_way_out_has_no_entries(struct kunit *test)
+{
+	unsigned long *place = zswap_leaf_word(swp_entry(ZSWAP_TEST_TYPE, 5));
+	struct zswap_leaf *leaf;
+	int i;
+
+	KUNIT_ASSERT_TRUE(test, zswap_store(zswap_test_folio(test, 0, 5, 1)));
+	rcu_read_lock();
+	leaf = zswap_word_leaf(*place);
+	zswap_invalidate(swp_entry(ZSWAP_TEST_TYPE, 5));
+	KUNIT_EXPECT_NOT_NULL(test, leaf->rcu.func);
+	for (i = 0; i < ZSWAP_LEAF_SLOTS; i++)
+		KUNIT_EXPECT_NULL(test, zswap_leaf_entry(place, leaf, i));
+	rcu_read_unlock();
+}
+
 static int zswap_test_init(struct kunit *test)
 {
 	struct zswap_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
@@ -690,7 +757,7 @@ static void zswap_test_exit(struct kunit *test)
 {
 	struct zswap_test *t = test->priv;
 
-	if (!t || !zswap_trees[ZSWAP_TEST_TYPE])
+	if (!t || !zswap_leaves[ZSWAP_TEST_TYPE])
 		return;
 	zswap_invalidate_range(swp_entry(ZSWAP_TEST_TYPE, 0), ZSWAP_TEST_SLOTS);
 	zswap_swapoff(ZSWAP_TEST_TYPE);
@@ -728,6 +795,8 @@ static struct kunit_case zswap_test_cases[] = {
 	KUNIT_CASE(zswap_test_unknown_compressor_changes_nothing),
 	KUNIT_CASE(zswap_test_same_compressor_keeps_the_pool),
 	KUNIT_CASE(zswap_test_no_place_for_another_pool_is_an_error),
+	KUNIT_CASE(zswap_test_range_of_pages_of_several_pools_is_dropped),
+	KUNIT_CASE(zswap_test_leaf_on_its_way_out_has_no_entries),
 	{}
 };
 
