@@ -4,8 +4,8 @@
  *
  *	zswapbench DISK MIB PROCESSES
  *
- * Each process has MIB of anonymous memory with pages of DISK that zs_bench's codec
- * makes shorter, so that all of them go to zswap. All processes do each phase at once.
+ * Each process has a CPU, and MIB of anonymous memory with pages of DISK that zs_bench's
+ * codec makes shorter, so that all of them go to zswap. All do each phase at once.
  * Prints a line for each phase, with the longest of the processes' times:
  *
  *	out|in|unmap NANOSECONDS PAGES
@@ -15,12 +15,15 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/sysinfo.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -117,10 +120,11 @@ static void wait_for_all(void)
 	pthread_barrier_wait(&shared->barrier);
 }
 
-/* Pages that another CPU was about to put on an LRU list go at the second attempt. */
+/* What was busy for a moment goes at the second attempt. */
 static uint64_t page_out(char *memory, size_t size)
 {
 	uint64_t start, took;
+	size_t left;
 
 	wait_for_all();
 	start = now();
@@ -131,8 +135,9 @@ static uint64_t page_out(char *memory, size_t size)
 	wait_for_all();
 	if (madvise(memory, size, MADV_PAGEOUT))
 		die("MADV_PAGEOUT");
-	if (pages_in_memory(memory, size) > size / page_size / 100) {
-		fprintf(stderr, "pages stay in memory\n");
+	left = pages_in_memory(memory, size);
+	if (left > size / page_size / 100) {
+		fprintf(stderr, "%zu pages stay in memory\n", left);
 		exit(1);
 	}
 	wait_for_all();
@@ -143,8 +148,13 @@ static void process(unsigned int id, const char *data, size_t size)
 {
 	uint64_t *took = shared->took[id], start;
 	char *memory = map(size, MAP_PRIVATE);
+	cpu_set_t cpu;
 	size_t at;
 
+	CPU_ZERO(&cpu);
+	CPU_SET(id % get_nprocs(), &cpu);
+	if (sched_setaffinity(0, sizeof(cpu), &cpu))
+		die("sched_setaffinity");
 	memcpy(memory, data, size);
 	took[OUT] = page_out(memory, size);
 
@@ -165,7 +175,7 @@ static void process(unsigned int id, const char *data, size_t size)
 
 int main(int argc, char **argv)
 {
-	unsigned int nr, id, phase, failed = 0;
+	unsigned int nr, id, phase;
 	pthread_barrierattr_t attr;
 	size_t size;
 	char *data;
@@ -194,15 +204,16 @@ int main(int argc, char **argv)
 		case -1:
 			die("fork");
 		case 0:
+			/* If one fails, the others would wait for it: they go with the parent. */
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			process(id, data, size);
 			_exit(0);
 		}
 	}
-	/* One that failed would leave the others waiting: they go with it. */
 	for (id = 0; id < nr; id++) {
 		wait(&status);
-		if (status && !failed++)
-			kill(0, SIGKILL);
+		if (status)
+			return 1;
 	}
 
 	for (phase = 0; phase < NR_PHASES; phase++) {
