@@ -1300,7 +1300,7 @@ static void free_from_a_busy_bin_is_put_off(struct kunit *test)
 	for (i = 0; i < 3; i++)
 		zs_test_malloc(test, &o[i], ZS_TEST_SIZE);
 	bin = zs_test_bin(test, o);
-	kunit_activate_static_stub(test, bin_is_busy, zs_test_bin_is_busy);
+	kunit_activate_static_stub(test, bin_seems_busy, zs_test_bin_is_busy);
 	/* So that the work does not come in between. */
 	preempt_disable();
 	t->all_busy = true;
@@ -1326,7 +1326,7 @@ static void free_put_off_is_done_before_long(struct kunit *test)
 
 	zs_test_malloc(test, &o, ZS_TEST_SIZE);
 	bin = zs_test_bin(test, &o);
-	kunit_activate_static_stub(test, bin_is_busy, zs_test_bin_is_busy);
+	kunit_activate_static_stub(test, bin_seems_busy, zs_test_bin_is_busy);
 	preempt_disable();
 	t->all_busy = true;
 	zs_test_free(test, &o);
@@ -1347,7 +1347,7 @@ static void only_so_many_frees_are_put_off(struct kunit *test)
 	for (i = 0; i < ZS_MAX_DEFERRED + 2; i++)
 		zs_test_malloc(test, &o[i], ZS_TEST_SIZE);
 	bin = zs_test_bin(test, o);
-	kunit_activate_static_stub(test, bin_is_busy, zs_test_bin_is_busy);
+	kunit_activate_static_stub(test, bin_seems_busy, zs_test_bin_is_busy);
 	preempt_disable();
 	t->all_busy = true;
 	for (i = 0; i < ZS_MAX_DEFERRED + 1; i++)
@@ -1371,7 +1371,7 @@ static void pool_with_frees_put_off_is_destroyed(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, pool);
 	handle = zs_malloc(pool, ZS_TEST_SIZE, GFP_KERNEL, NUMA_NO_NODE);
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(handle));
-	kunit_activate_static_stub(test, bin_is_busy, zs_test_bin_is_busy);
+	kunit_activate_static_stub(test, bin_seems_busy, zs_test_bin_is_busy);
 	t->all_busy = true;
 	zs_free(pool, handle);
 	zs_destroy_pool(pool);
@@ -1386,7 +1386,7 @@ static void malloc_prefers_a_larger_slot_to_waiting(struct kunit *test)
 
 	zs_test_malloc(test, &o[0], class->size);
 	t->busy = zs_test_bin(test, &o[0]);
-	kunit_activate_static_stub(test, bin_is_busy, zs_test_bin_is_busy);
+	kunit_activate_static_stub(test, bin_seems_busy, zs_test_bin_is_busy);
 	/* No bin is made for it. */
 	zs_test_malloc(test, &o[1], class->size);
 	KUNIT_EXPECT_PTR_EQ(test, zs_test_bin(test, &o[1]), t->busy);
@@ -1394,7 +1394,7 @@ static void malloc_prefers_a_larger_slot_to_waiting(struct kunit *test)
 	zs_test_malloc(test, &o[2], class[ZS_DETOUR].size);
 	zs_test_malloc(test, &o[3], class->size);
 	KUNIT_EXPECT_PTR_EQ(test, zs_test_bin(test, &o[3]), zs_test_bin(test, &o[2]));
-	kunit_deactivate_static_stub(test, bin_is_busy);
+	kunit_deactivate_static_stub(test, bin_seems_busy);
 	zs_test_check_all(test, o, 4);
 	zs_test_check_pool(test);
 	zs_test_free_all(test, o, 4);
