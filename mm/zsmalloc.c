@@ -74,8 +74,8 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/nodemask.h>
-#include <linux/percpu.h>
 #include <linux/pagemap.h>
+#include <linux/percpu.h>
 #include <linux/poison.h>
 #include <linux/sched.h>
 #include <linux/scatterlist.h>
@@ -888,7 +888,7 @@ static struct zspage *bin_first(struct zs_bin *bin, enum zs_list l)
 static unsigned long bin_assign(struct zs_bin *bin, struct zspage *z, unsigned int slot,
 				enum zs_list from)
 {
-	unsigned int index = slot, used;
+	unsigned int index = slot;
 
 	/*
 	 * Without a map the own object of an index lies in the slot of that
@@ -903,8 +903,7 @@ static unsigned long bin_assign(struct zs_bin *bin, struct zspage *z, unsigned i
 	z->handles |= BIT_ULL(index);
 	z->slots |= BIT_ULL(slot);
 	bin->objects++;
-	used = hweight64(z->slots);
-	zspage_update(z, from, used);
+	zspage_update(z, from, hweight64(z->slots));
 	return make_handle(z, index);
 }
 
@@ -1327,7 +1326,8 @@ EXPORT_SYMBOL_GPL(zs_obj_write);
  *
  * In order: a slot on a page that the pool has on @nid; a new page there, if
  * that needs neither direct reclaim nor reserves; a slot the pool has on
- * another node; a new page from anywhere, with @gfp.
+ * another node; a new page from anywhere, with @gfp. What would have to wait
+ * for another CPU may get a slot of one of the next ZS_DETOUR classes instead.
  *
  * The memory is not initialized.
  *
@@ -1350,8 +1350,7 @@ unsigned long zs_malloc(struct zs_pool *pool, size_t size, gfp_t gfp, const int 
 	class = size_class(size);
 	if (near == NUMA_NO_NODE)
 		near = numa_mem_id();
-	class = zs_quiet_class(pool, class, near);
-	handle = zs_take(pool, class, near);
+	handle = zs_take(pool, zs_quiet_class(pool, class, near), near);
 	if (likely(handle))
 		return handle;
 
@@ -1438,7 +1437,8 @@ static void zs_free_deferred(struct work_struct *work)
  * @pool: pool that @handle is from
  * @handle: what zs_malloc() returned; 0 and errors are ignored
  *
- * The caller sees to it that the object is not being read or written.
+ * The caller sees to it that the object is not being read or written. Where it
+ * would have to wait for another CPU, the memory is given back a little later.
  *
  * Context: Any but interrupts. Does not sleep.
  */
