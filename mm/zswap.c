@@ -1178,6 +1178,8 @@ static unsigned long zswap_walk_lrus(int nid, struct mem_cgroup *memcg, unsigned
 		unsigned long share = DIV_ROUND_UP(nr * count, total);
 		unsigned long left = share;
 
+		if (!share)
+			continue;
 		list_lru_walk_one(&zswap_lrus[i], nid, memcg, zswap_walk_one, walk, &left);
 		looked_at += share - left;
 	}
