@@ -12,7 +12,8 @@
  * the obj_cgroup that pays. A large folio has an entry for each page, or none:
  * its pages are stored all or not at all, and it is never split.
  *
- * Entries are found by their swap slots in two steps and without a lock. A
+ * Behind a virtual slot, vswap keeps the entry. Those of real slots are found in
+ * two steps and without a lock. A
  * device has a word for each ZSWAP_LEAF_SLOTS slots: the address of a zswap_leaf
  * and, in its low bits, the number of entries there. The leaf has a pointer for
  * each slot; it is made for the first entry and freed with the last one.
@@ -184,7 +185,7 @@ struct zswap_entry {
 };
 
 static_assert(sizeof(struct zswap_entry) <= 6 * sizeof(u64));
-/* A zswap_batch is an array of either. */
+/* An array of entries is one of their list_heads. */
 static_assert(!offsetof(struct zswap_entry, lru));
 static_assert(ZSWAP_MAX_POOLS - 1 <= U8_MAX);
 
@@ -701,9 +702,13 @@ static struct zswap_entry *zswap_leaf_entry(unsigned long *place, struct zswap_l
 
 static struct zswap_entry *zswap_find(swp_entry_t swp)
 {
-	unsigned long *place = zswap_leaf_word(swp);
+	unsigned long *place;
 	struct zswap_leaf *leaf;
 
+	if (swap_is_vswap(swp))
+		return vswap_zswap_entry(swp);
+
+	place = zswap_leaf_word(swp);
 	guard(rcu)();
 	/* What is read of it depends on its address: that orders it after cmpxchg(). */
 	leaf = zswap_word_leaf(READ_ONCE(*place));
@@ -754,10 +759,15 @@ static void zswap_leaf_put(unsigned long *place, unsigned int nr)
 /* By the owner of the slot. Returns what was there before, NULL or -ENOMEM. */
 static struct zswap_entry *zswap_insert(swp_entry_t swp, struct zswap_entry *entry)
 {
-	unsigned long *place = zswap_leaf_word(swp);
-	struct zswap_entry *old = zswap_find(swp);
+	struct zswap_entry *old;
 	struct zswap_leaf *leaf;
+	unsigned long *place;
 
+	if (swap_is_vswap(swp))
+		return vswap_set_zswap_entry(swp, entry);
+
+	place = zswap_leaf_word(swp);
+	old = zswap_find(swp);
 	leaf = old ? zswap_word_leaf(READ_ONCE(*place)) : zswap_leaf_get(place);
 	if (!leaf)
 		return ERR_PTR(-ENOMEM);
@@ -828,22 +838,19 @@ static void zswap_lru_add(struct zswap_entry *entry)
 
 struct zswap_batch {
 	unsigned int nr;
-	struct list_head *lru[ZSWAP_BATCH];
+	struct zswap_entry *entry[ZSWAP_BATCH];
 };
 
-static struct zswap_entry *zswap_batch_entry(const struct zswap_batch *batch, unsigned int i)
+/* The end of the entries that are on the same list as the first and have its owner. */
+static unsigned int zswap_run(struct zswap_entry **entries, unsigned int nr)
 {
-	return container_of(batch->lru[i], struct zswap_entry, lru);
-}
-
-/* The end of the entries from i on that are on the same list and have the same owner. */
-static unsigned int zswap_batch_run(const struct zswap_batch *batch, unsigned int i)
-{
-	struct zswap_entry *first = zswap_batch_entry(batch, i), *entry;
+	struct zswap_entry *first = entries[0];
 	int nid = page_to_nid(virt_to_page(first));
+	unsigned int i;
 
-	while (++i < batch->nr) {
-		entry = zswap_batch_entry(batch, i);
+	for (i = 1; i < nr; i++) {
+		struct zswap_entry *entry = entries[i];
+
 		if (entry->objcg != first->objcg || entry->pool_id != first->pool_id ||
 		    entry->lru_id != first->lru_id || page_to_nid(virt_to_page(entry)) != nid)
 			break;
@@ -852,9 +859,9 @@ static unsigned int zswap_batch_run(const struct zswap_batch *batch, unsigned in
 }
 
 /* Entries of the same list and owner; by the owner of their slots. */
-static __always_inline void zswap_free_entries(struct list_head **items, unsigned int nr)
+static __always_inline void zswap_free_run(struct zswap_entry **entries, unsigned int nr)
 {
-	struct zswap_entry *entry = container_of(items[0], struct zswap_entry, lru);
+	struct zswap_entry *entry = entries[0];
 	struct zswap_pool *pool = zswap_entry_pool(entry);
 	struct list_lru *lru = &zswap_lrus[entry->lru_id];
 	struct obj_cgroup *objcg = entry->objcg;
@@ -866,12 +873,12 @@ static __always_inline void zswap_free_entries(struct list_head **items, unsigne
 	rcu_read_lock();
 	memcg = zswap_entry_memcg(entry);
 	if (nr == 1)
-		list_lru_del(lru, items[0], nid, memcg);
+		list_lru_del(lru, &entry->lru, nid, memcg);
 	else
-		list_lru_del_batch(lru, items, nr, nid, memcg);
+		list_lru_del_batch(lru, (struct list_head **)entries, nr, nid, memcg);
 	rcu_read_unlock();
 	for (i = 0; i < nr; i++) {
-		entry = container_of(items[i], struct zswap_entry, lru);
+		entry = entries[i];
 		zs_free(pool->zs_pool, entry->handle);
 		bytes += entry->length;
 		nr_incompressible += entry->length == PAGE_SIZE;
@@ -879,7 +886,7 @@ static __always_inline void zswap_free_entries(struct list_head **items, unsigne
 	if (nr == 1)
 		kmem_cache_free(zswap_entry_cache, entry);
 	else
-		kmem_cache_free_bulk(zswap_entry_cache, nr, (void **)items);
+		kmem_cache_free_bulk(zswap_entry_cache, nr, (void **)entries);
 	percpu_ref_put_many(&pool->ref, nr);
 	zswap_uncharge(objcg, bytes, nr);
 	if (nr_incompressible)
@@ -889,28 +896,51 @@ static __always_inline void zswap_free_entries(struct list_head **items, unsigne
 
 static void zswap_entry_free(struct zswap_entry *entry)
 {
-	struct list_head *item = &entry->lru;
+	zswap_free_run(&entry, 1);
+}
 
-	zswap_free_entries(&item, 1);
+/**
+ * zswap_free_entries - free pages in zswap that have left their slots
+ * @entries: the pages
+ * @nr: how many
+ *
+ * By the owner of the slots they had. Does not sleep; not in interrupts.
+ */
+void zswap_free_entries(struct zswap_entry **entries, unsigned int nr)
+{
+	KUNIT_STATIC_STUB_REDIRECT(zswap_free_entries, entries, nr);
+
+	if (nr == 1)
+		return zswap_entry_free(entries[0]);
+	while (nr) {
+		unsigned int run = zswap_run(entries, nr);
+
+		zswap_free_run(entries, run);
+		entries += run;
+		nr -= run;
+	}
 }
 
 static void zswap_batch_free(struct zswap_batch *batch)
 {
-	unsigned int i, end;
-
-	for (i = 0; i < batch->nr; i = end) {
-		end = zswap_batch_run(batch, i);
-		zswap_free_entries(&batch->lru[i], end - i);
-	}
+	zswap_free_entries(batch->entry, batch->nr);
 	batch->nr = 0;
 }
 
 /* By the owner of the slot. */
 static void zswap_entry_erase(struct zswap_entry *entry)
 {
-	unsigned long *place = zswap_leaf_word(entry->swpentry);
-	struct zswap_leaf *leaf = zswap_word_leaf(READ_ONCE(*place));
+	unsigned long *place;
+	struct zswap_leaf *leaf;
 
+	if (swap_is_vswap(entry->swpentry)) {
+		vswap_set_zswap_entry(entry->swpentry, NULL);
+		zswap_entry_free(entry);
+		return;
+	}
+
+	place = zswap_leaf_word(entry->swpentry);
+	leaf = zswap_word_leaf(READ_ONCE(*place));
 	WRITE_ONCE(leaf->entry[swp_offset(entry->swpentry) % ZSWAP_LEAF_SLOTS], NULL);
 	zswap_leaf_put(place, 1);
 	zswap_entry_free(entry);
@@ -925,24 +955,36 @@ static inline void zswap_count_events(struct obj_cgroup *objcg, enum vm_event_it
 }
 
 /*
- * Compresses the page into an object of the pool and notes it in the entry.
- *
- * What does not become shorter goes to the device; where the memcg may not
- * write there, it is kept as it is, so that the page can still be reclaimed.
+ * A page that does not compress is for the device. Where the memcg may not write
+ * there, it is kept as it is, so that it can still be reclaimed; without a device
+ * that would free nothing. A large folio with a few of them is better kept than
+ * left in memory or written as a whole.
+ */
+static bool zswap_keeps_incompressible(struct folio *folio, long nr_so_far)
+{
+	if (swap_is_vswap(folio->swap) && nr_so_far < folio_nr_pages(folio) / 4)
+		return true;
+	return total_swap_pages && !mem_cgroup_zswap_writeback_enabled(folio_memcg(folio));
+}
+
+/*
+ * Compresses the page into an object of the pool and notes it in the entry. What
+ * does not become shorter is kept as it is, or not stored, which depends on how
+ * many pages of the folio there were of this kind.
  */
 static bool zswap_store_object(struct zswap_pool *pool, struct page *page,
-			       struct zswap_entry *entry)
+			       struct zswap_entry *entry, long nr_incompressible)
 {
 	struct zswap_codec *codec;
 	bool stored = false;
 	int length;
 
-	KUNIT_STATIC_STUB_REDIRECT(zswap_store_object, pool, page, entry);
+	KUNIT_STATIC_STUB_REDIRECT(zswap_store_object, pool, page, entry, nr_incompressible);
 
 	codec = zswap_codec_lock(pool);
 	length = zswap_compress(codec, page);
 	if (length < 0 || length >= PAGE_SIZE) {
-		if (mem_cgroup_zswap_writeback_enabled(folio_memcg(page_folio(page)))) {
+		if (!zswap_keeps_incompressible(page_folio(page), nr_incompressible)) {
 			atomic_long_inc(length < 0 && length != -ENOSPC ?
 					&zswap_reject_compress_fail : &zswap_reject_compress_poor);
 			goto unlock;
@@ -968,20 +1010,22 @@ unlock:
 	return stored;
 }
 
-/* An entry takes over one reference to the pool. */
-static bool zswap_store_page(struct zswap_pool *pool, struct page *page,
-			     struct obj_cgroup *objcg, u8 lru_id)
+/* An entry takes over one reference to the pool. Returns the bytes stored, or 0. */
+static unsigned int zswap_store_page(struct zswap_pool *pool, struct page *page,
+				     struct obj_cgroup *objcg, u8 lru_id,
+				     long nr_incompressible)
 {
 	swp_entry_t swp = page_swap_entry(page);
 	struct zswap_entry *entry, *old;
+	unsigned int length;
 
 	entry = kmem_cache_alloc_node(zswap_entry_cache, GFP_KERNEL | __GFP_NOWARN,
 				      page_to_nid(page));
 	if (!entry) {
 		atomic_long_inc(&zswap_reject_kmemcache_fail);
-		return false;
+		return 0;
 	}
-	if (!zswap_store_object(pool, page, entry))
+	if (!zswap_store_object(pool, page, entry, nr_incompressible))
 		goto free_entry;
 
 	entry->pool_id = pool->id;
@@ -1000,19 +1044,20 @@ static bool zswap_store_page(struct zswap_pool *pool, struct page *page,
 	if (old)
 		zswap_entry_free(old);
 
+	length = entry->length;
 	zswap_entry_charge(entry);
-	if (entry->length == PAGE_SIZE)
+	if (length == PAGE_SIZE)
 		atomic_long_inc(&zswap_stored_incompressible_pages);
 	atomic_inc(&zswap_stored_pages);
 	/* Last, as the LRU walk may look at it from here on. */
 	zswap_lru_add(entry);
-	return true;
+	return length;
 
 free_object:
 	zs_free(pool->zs_pool, entry->handle);
 free_entry:
 	kmem_cache_free(zswap_entry_cache, entry);
-	return false;
+	return 0;
 }
 
 /* Decompresses the entry of a slot that the caller owns. */
@@ -1051,18 +1096,23 @@ static bool zswap_load_page(struct zswap_entry *entry, struct page *page)
  * Returns -EEXIST if the page is in the swap cache, so is in use or is being
  * written already; -ENOMEM if there is no memory or the slot has been freed;
  * -ENOENT if it has been used again; -EIO if the page could not be
- * decompressed, and stays.
+ * decompressed, and stays; -ENOSPC if there is no slot of a device to put
+ * behind its virtual one.
  */
 static int zswap_writeback_entry(struct zswap_entry *entry, swp_entry_t swp)
 {
 	struct writeback_control wbc = { .sync_mode = WB_SYNC_NONE };
 	/* In reclaim too, but the reserves are not for this: it takes before it gives. */
 	gfp_t gfp = GFP_KERNEL | __GFP_NOMEMALLOC | __GFP_NOWARN;
+	swp_entry_t device = {};
 	struct folio *folio;
 	bool is_new;
 	int err;
 
 	KUNIT_STATIC_STUB_REDIRECT(zswap_writeback_entry, entry, swp);
+
+	if (swap_is_vswap(swp) && get_nr_swap_pages() <= 0)
+		return -ENOSPC;
 
 	folio = __read_swap_cache_async(swp, gfp, get_task_policy(current),
 					NO_INTERLEAVE_INDEX, &is_new, true);
@@ -1077,12 +1127,20 @@ static int zswap_writeback_entry(struct zswap_entry *entry, swp_entry_t swp)
 	err = -ENOENT;
 	if (zswap_find(swp) != entry)
 		goto drop_folio;
+	if (swap_is_vswap(swp)) {
+		err = -ENOSPC;
+		device = vswap_take_device_slots(folio);
+		if (!device.val)
+			goto drop_folio;
+	}
 	err = -EIO;
 	if (!zswap_load_page(entry, &folio->page))
-		goto drop_folio;
+		goto free_device;
 
 	zswap_count_events(entry->objcg, ZSWPWB, 1);
 	zswap_entry_erase(entry);
+	if (device.val)
+		vswap_set_device_slots(folio, device);
 	folio_mark_uptodate(folio);
 	/* Nobody asked for it: the first to be reclaimed when it is written. */
 	folio_set_reclaim(folio);
@@ -1091,6 +1149,9 @@ static int zswap_writeback_entry(struct zswap_entry *entry, swp_entry_t swp)
 	folio_put(folio);
 	return 0;
 
+free_device:
+	if (device.val)
+		swap_free(device);
 drop_folio:
 	delete_from_swap_cache(folio);
 	folio_unlock(folio);
@@ -1335,7 +1396,8 @@ static unsigned long zswap_shrinker_count(struct shrinker *shrinker, struct shri
 	struct lruvec *lruvec = mem_cgroup_lruvec(sc->memcg, NODE_DATA(sc->nid));
 	unsigned long freeable, backing, stored;
 
-	if (!READ_ONCE(zswap_shrinker_enabled) || !mem_cgroup_zswap_writeback_enabled(sc->memcg))
+	if (!READ_ONCE(zswap_shrinker_enabled) || !total_swap_pages ||
+	    !mem_cgroup_zswap_writeback_enabled(sc->memcg))
 		return 0;
 	/* Writing enters the block layer and perhaps a file system. */
 	if (!gfp_has_io_fs(sc->gfp_mask))
@@ -1404,6 +1466,26 @@ void zswap_folio_swapin(struct folio *folio)
  * What the swap core calls
  */
 
+/**
+ * zswap_has_room - would zswap take a page?
+ *
+ * A hint, which knows nothing of memcgs. Needs no lock and does not sleep.
+ *
+ * Return: true if it is enabled and not full.
+ */
+bool zswap_has_room(void)
+{
+	unsigned long total;
+
+	if (!zswap_is_enabled() || !rcu_access_pointer(zswap_current))
+		return false;
+	if (likely(!READ_ONCE(zswap_full)))
+		return true;
+	/* Who stores a page notes that there is room again. */
+	total = zswap_total_pages();
+	return total <= zswap_accept_pages() && total < zswap_max_pages();
+}
+
 /* May this memcg have more in zswap, perhaps after writing back some of it? */
 static bool zswap_memcg_has_room(struct obj_cgroup *objcg)
 {
@@ -1413,6 +1495,8 @@ static bool zswap_memcg_has_room(struct obj_cgroup *objcg)
 
 	if (!objcg || obj_cgroup_may_zswap(objcg))
 		return true;
+	if (!total_swap_pages)
+		return false;
 
 	memcg = get_mem_cgroup_from_objcg(objcg);
 	err = zswap_shrink_memcg(memcg, &written);
@@ -1453,7 +1537,8 @@ static void zswap_count_large(struct folio *folio)
 static bool zswap_store_folio(struct folio *folio)
 {
 	struct obj_cgroup *objcg = get_obj_cgroup_from_folio(folio);
-	long i = 0, nr_pages = folio_nr_pages(folio);
+	long i = 0, nr_stored = 0, nr_incompressible = 0, nr_pages = folio_nr_pages(folio);
+	unsigned int length;
 	u8 lru_id = raw_smp_processor_id() % ZSWAP_NR_LRUS;
 	struct zswap_pool *pool;
 
@@ -1471,16 +1556,24 @@ static bool zswap_store_folio(struct folio *folio)
 	if (!pool)
 		goto put_objcg;
 
-	while (i < nr_pages && zswap_store_page(pool, folio_page(folio, i), objcg, lru_id)) {
+	for (; i < nr_pages; i++) {
+		struct page *page = folio_page(folio, i);
+
+		if (swap_is_vswap(folio->swap) && vswap_is_zero(page_swap_entry(page)))
+			continue;
+		length = zswap_store_page(pool, page, objcg, lru_id, nr_incompressible);
+		if (!length)
+			break;
+		nr_stored++;
+		nr_incompressible += length == PAGE_SIZE;
 		cond_resched();
-		i++;
 	}
 	if (i == nr_pages) {
-		zswap_count_events(objcg, ZSWPOUT, nr_pages);
+		zswap_count_events(objcg, ZSWPOUT, nr_stored);
 		zswap_count_large(folio);
-	} else {
-		percpu_ref_put_many(&pool->ref, nr_pages - i);
 	}
+	if (nr_stored < nr_pages)
+		percpu_ref_put_many(&pool->ref, nr_pages - nr_stored);
 put_objcg:
 	obj_cgroup_put(objcg);
 	return i == nr_pages;
@@ -1525,46 +1618,82 @@ static long zswap_count_entries(struct folio *folio)
 	return nr;
 }
 
+/* Reads a page of a folio, if it is in zswap: 1. 0: it is not; -EIO: it cannot be read. */
+static __always_inline int zswap_load_slot(struct folio *folio, struct page *page, swp_entry_t swp)
+{
+	struct zswap_entry *entry = zswap_find(swp);
+
+	if (!entry)
+		return 0;
+	if (!zswap_load_page(entry, page))
+		return -EIO;
+	zswap_count_events(entry->objcg, ZSWPIN, 1);
+	if (folio_test_swapcache(folio))
+		zswap_entry_erase(entry);
+	return 1;
+}
+
+static void zswap_loaded(struct folio *folio)
+{
+	/* Its slots have no other copy once they are freed. */
+	folio_mark_dirty(folio);
+	folio_mark_uptodate(folio);
+}
+
+static noinline bool zswap_load_large(struct folio *folio)
+{
+	int i, err, nr_loaded = 0;
+
+	/*
+	 * alloc_swap_folio() makes no large folio for the slots of a device once
+	 * zswap was enabled, but may have made one just before. A part of it
+	 * cannot be read from here.
+	 */
+	if (!swap_is_vswap(folio->swap))
+		return WARN_ON_ONCE(zswap_count_entries(folio));
+
+	for (i = 0; i < folio_nr_pages(folio); i++) {
+		struct page *page = folio_page(folio, i);
+
+		err = zswap_load_slot(folio, page, page_swap_entry(page));
+		if (err < 0)
+			return true;
+		nr_loaded += err;
+	}
+	if (nr_loaded)
+		zswap_loaded(folio);
+	return nr_loaded;
+}
+
 /**
  * zswap_load - read a folio that may be in zswap
- * @folio: a folio of one page, locked; in the swap cache, or its slot has
- *	   SWAP_HAS_CACHE set. A large folio if none of its slots is in zswap
+ * @folio: a folio, locked; in the swap cache, or its slots have SWAP_HAS_CACHE
+ *	   set. A large one if its slots are virtual, or none is in zswap
  *
- * The folio is dirty then, as its slot has no other copy once it is freed. Of a
- * folio in the swap cache zswap forgets the page at once. May sleep.
+ * Pages of a large folio that are not in zswap are left alone: they are zero and
+ * have been read. The folio is dirty then, as its slots have no other copy once
+ * they are freed. Of a folio in the swap cache zswap forgets the pages at once.
+ * May sleep.
  *
- * Return: false if the page has to be read from the device. true if it is up
- * to date, or if it is not, because the one copy of it could not be
+ * Return: false if the folio has to be read from the device. true if it is up
+ * to date, or if it is not, because the one copy of a page could not be
  * decompressed: that one stays in zswap.
  */
 bool zswap_load(struct folio *folio)
 {
-	swp_entry_t swp = folio->swap;
-	struct zswap_entry *entry;
+	int err;
 
 	VM_WARN_ON_ONCE(!folio_test_locked(folio));
 
 	if (zswap_never_enabled())
 		return false;
-	/*
-	 * alloc_swap_folio() makes no large folio once zswap was enabled, but may
-	 * have made one just before. A part of it cannot be read from here.
-	 */
 	if (folio_test_large(folio))
-		return WARN_ON_ONCE(zswap_count_entries(folio));
+		return zswap_load_large(folio);
 
-	entry = zswap_find(swp);
-	if (!entry)
-		return false;
-	if (!zswap_load_page(entry, &folio->page))
-		return true;
-
-	zswap_count_events(entry->objcg, ZSWPIN, 1);
-	if (folio_test_swapcache(folio))
-		zswap_entry_erase(entry);
-	folio_mark_dirty(folio);
-	folio_mark_uptodate(folio);
-	return true;
+	err = zswap_load_slot(folio, &folio->page, folio->swap);
+	if (err > 0)
+		zswap_loaded(folio);
+	return err;
 }
 
 /* Takes the entries of neighbouring slots out of their leaf. */
@@ -1587,7 +1716,7 @@ static void zswap_erase_slots(unsigned long *place, unsigned int slot, unsigned 
 		/* It keeps the leaf there until it is counted out. */
 		WRITE_ONCE(leaf->entry[slot], NULL);
 		erased++;
-		batch->lru[batch->nr++] = &entry->lru;
+		batch->entry[batch->nr++] = entry;
 		if (batch->nr == ZSWAP_BATCH)
 			zswap_batch_free(batch);
 	}
@@ -1624,12 +1753,14 @@ void zswap_invalidate_range(swp_entry_t swp, unsigned int nr_pages)
 
 	if (zswap_never_enabled())
 		return;
-	if (nr_pages == 1) {
+	if (nr_pages > 1 && !swap_is_vswap(swp)) {
+		zswap_erase_range(swp, nr_pages);
+		return;
+	}
+	for (; nr_pages; nr_pages--, swp.val++) {
 		entry = zswap_find(swp);
 		if (entry)
 			zswap_entry_erase(entry);
-	} else {
-		zswap_erase_range(swp, nr_pages);
 	}
 }
 

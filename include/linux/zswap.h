@@ -12,6 +12,7 @@
 
 struct lruvec;
 struct mem_cgroup;
+struct zswap_entry;
 
 #ifdef CONFIG_ZSWAP
 
@@ -29,11 +30,13 @@ struct zswap_lruvec_state {
 
 bool zswap_never_enabled(void);
 bool zswap_is_enabled(void);
+bool zswap_has_room(void);
 unsigned long zswap_total_pages(void);
 
 bool zswap_store(struct folio *folio);
 bool zswap_load(struct folio *folio);
 void zswap_invalidate_range(swp_entry_t swp, unsigned int nr_pages);
+void zswap_free_entries(struct zswap_entry **entries, unsigned int nr);
 
 int zswap_swapon(int type, unsigned long nr_pages);
 void zswap_swapoff(int type);
@@ -52,6 +55,11 @@ static inline bool zswap_never_enabled(void)
 }
 
 static inline bool zswap_is_enabled(void)
+{
+	return false;
+}
+
+static inline bool zswap_has_room(void)
 {
 	return false;
 }

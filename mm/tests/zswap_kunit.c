@@ -10,7 +10,7 @@
 #include <linux/delay.h>
 #include <linux/prandom.h>
 
-#define ZSWAP_TEST_TYPE		(MAX_SWAPFILES - 1)
+#define ZSWAP_TEST_TYPE		(MAX_SWAPFILES - 1 - VSWAP_NR_TYPES)
 #define ZSWAP_TEST_SLOTS	(2 * SWAP_ADDRESS_SPACE_PAGES)
 
 struct zswap_test {
@@ -222,27 +222,27 @@ static void zswap_test_percentages_at_their_edges(struct kunit *test)
 static void zswap_test_full_until_below_the_threshold(struct kunit *test)
 {
 	struct zswap_test *t = test->priv;
-	unsigned long max = zswap_max_pages(), accept = zswap_accept_pages();
 	long hits = atomic_long_read(&zswap_pool_limit_hit);
 
 	kunit_activate_static_stub(test, zswap_total_pages, zswap_test_total);
-	KUNIT_ASSERT_LT(test, accept, max - 1);
+	KUNIT_ASSERT_LT(test, zswap_accept_pages(), zswap_max_pages() - 1);
 
+	/* Memory that boot gives back meanwhile raises the limits. */
 	t->total = 0;
 	KUNIT_EXPECT_FALSE(test, zswap_check_full());
-	t->total = max - 1;
+	t->total = zswap_max_pages() - 1;
 	KUNIT_EXPECT_FALSE(test, zswap_check_full());
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&zswap_pool_limit_hit), hits);
-	t->total = max;
+	t->total = zswap_max_pages();
 	KUNIT_EXPECT_TRUE(test, zswap_check_full());
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&zswap_pool_limit_hit), hits + 1);
-	t->total = max - 1;
+	t->total = zswap_max_pages() - 1;
 	KUNIT_EXPECT_TRUE(test, zswap_check_full());
-	t->total = accept + 1;
+	t->total = zswap_accept_pages() + 1;
 	KUNIT_EXPECT_TRUE(test, zswap_check_full());
-	t->total = accept;
+	t->total = zswap_accept_pages();
 	KUNIT_EXPECT_FALSE(test, zswap_check_full());
-	t->total = max - 1;
+	t->total = zswap_max_pages() - 1;
 	KUNIT_EXPECT_FALSE(test, zswap_check_full());
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&zswap_pool_limit_hit), hits + 1);
 }
@@ -499,7 +499,7 @@ static void zswap_test_large_folio_is_stored_page_by_page(struct kunit *test)
 }
 
 static bool zswap_test_store_object(struct zswap_pool *pool, struct page *page,
-				    struct zswap_entry *entry)
+				    struct zswap_entry *entry, long nr_incompressible)
 {
 	struct zswap_test *t = current->kunit_test->priv;
 	bool stored;
@@ -507,7 +507,7 @@ static bool zswap_test_store_object(struct zswap_pool *pool, struct page *page,
 	if (!t->fail_at--)
 		return false;
 	kunit_deactivate_static_stub(current->kunit_test, zswap_store_object);
-	stored = zswap_store_object(pool, page, entry);
+	stored = zswap_store_object(pool, page, entry, nr_incompressible);
 	kunit_activate_static_stub(current->kunit_test, zswap_store_object,
 				   zswap_test_store_object);
 	return stored;
