@@ -221,7 +221,7 @@ static inline long long vm_event(const char *name)
 static struct setting {
 	char path[128];
 	char was[64];
-} setting[16];
+} setting[32];
 static unsigned int nr_settings;
 
 /* 0 or a negative errno. The first change of each file is remembered. */

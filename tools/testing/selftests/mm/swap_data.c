@@ -6,7 +6,7 @@
  *
  * Each test makes a swap area, on a new zram device or on a disk behind zswap,
  * uses it before any other, and swaps it off at the end; nothing may then be left
- * in it, nor in zswap.
+ * in it, nor in zswap. Or it makes none, and swaps to virtual slots.
  * Memory is filled with pages of known keys (cswap_util.h) and pushed out by
  * MADV_PAGEOUT, so that a test needs no shortage of memory. The last test makes
  * one: several processes in a memory cgroup that is too small for them change
@@ -48,7 +48,9 @@ static unsigned long data_pages(void)
 /*
  * What a test swaps to is named by its compressor: "lzo" is zram with it,
  * "zswap:lzo" the disk behind zswap with it, "zswap+zram:lzo" a zram device
- * behind zswap with it. The name of option -d alone is that device.
+ * behind zswap with it. "vswap:lzo" is virtual slots, zswap with it and no swap
+ * area, "vswap+disk:lzo" the same with the disk for what zswap does not take. The
+ * name of option -d alone is that device.
  */
 static const char *after(const char *name, const char *prefix)
 {
@@ -66,16 +68,23 @@ static bool has_zswap(void)
 static int store_start(const char *name)
 {
 	const char *on_disk = after(name, "zswap:"), *on_zram = after(name, "zswap+zram:");
+	const char *alone = after(name, "vswap:"), *and_disk = after(name, "vswap+disk:");
+	const char *compressor = on_disk ? : on_zram ? : alone ? : and_disk;
 	int ret;
 
-	if (on_disk || on_zram) {
+	if (compressor) {
 		if (!has_zswap())
 			return skip("the kernel is built without zswap");
-		ret = zswap_start(on_disk ? : on_zram);
+		ret = zswap_start(compressor);
 		if (ret)
 			return ret;
 	}
-	if (*name == '/' || on_disk)
+	ret = vswap_start(alone || and_disk);
+	if (ret)
+		return ret;
+	if (alone)
+		return KSFT_PASS;
+	if (*name == '/' || on_disk || and_disk)
 		return area_on(disk.node, disk.pages) ? KSFT_PASS : KSFT_FAIL;
 	return area_on_zram(on_zram ? NULL : name, data_pages() * 4);
 }
@@ -83,7 +92,12 @@ static int store_start(const char *name)
 /* Is nothing in use any more? */
 static bool store_empties(const char *when)
 {
-	return zswap_empties(when) && swap_comes_back(when);
+	/*
+	 * What was being written to the area when its last user went keeps its slot
+	 * until memory is short, or until swapoff.
+	 */
+	return zswap_empties(when) &&
+	       (area.on ? swap_comes_back(when) : vswap_empties(when));
 }
 
 /* ---- tests ---- */
@@ -223,9 +237,13 @@ static int freed_on_unmap(void)
 	renew_all(&mem);
 	if (!page_out(&mem))
 		return KSFT_FAIL;
-	if (swap_free_kb() > area.free_before - (long long)(opt.mib << 10) * 8 / 10)
+	if (!vswap.on &&
+	    swap_free_kb() > area.free_before - (long long)(opt.mib << 10) * 8 / 10)
 		return fail("SwapFree does not count what is swapped: %lld kB, was %lld",
 			    swap_free_kb(), area.free_before);
+	if (vswap.on && vswap_used() < (long long)mem.pages * 8 / 10)
+		return fail("%lu pages are swapped, but %lld virtual slots in use",
+			    swapped(&mem), vswap_used());
 	/* A part, by itself. */
 	half = mem.pages / 2;
 	munmap(page_at(&mem, half), (mem.pages - half) * page_size());
@@ -248,7 +266,7 @@ static int freed_on_unmap(void)
 	if (!store_empties("after exit"))
 		return KSFT_FAIL;
 	/* Swapping off also empties what CPUs keep; it looks for itself. */
-	return area_off() ? KSFT_PASS : KSFT_FAIL;
+	return !area.on || area_off() ? KSFT_PASS : KSFT_FAIL;
 }
 
 static bool is_zero(const char *page)
@@ -484,6 +502,8 @@ static int swapoff_returns_all(void)
 	unsigned int i;
 	bool good = true;
 
+	if (!area.on)
+		return skip("there is no swap area");
 	if (!memory_get(&mem, data_pages() / 2, 1, false) ||
 	    !memory_get(&shm, data_pages() / 4, 1, true))
 		return KSFT_FAIL;
@@ -844,11 +864,16 @@ static bool limit_memory(unsigned long bytes)
 	unsigned long high = bytes / 2 + (opt.writers << 19);
 	unsigned long max = bytes / 8 * 5 + (opt.writers << 20);
 
+	/* Without an area, what does not compress stays: a quarter or more. */
+	if (!area.on) {
+		high += bytes / 4;
+		max += bytes / 4;
+	}
 	if (!cgroup_make("") || cgroup_write_number("", "memory.high", high) ||
 	    cgroup_write_number("", "memory.max", max))
 		return false;
-	/* zswap gets so little room that it never stops writing back. */
-	return !zswap.on || (zswap_param("shrinker_enabled", "Y") &&
+	/* With an area, zswap gets so little room that it never stops writing back. */
+	return !zswap.on || !area.on || (zswap_param("shrinker_enabled", "Y") &&
 			     !cgroup_write_number("", "memory.zswap.max", bytes / 16));
 }
 
@@ -902,7 +927,7 @@ static int random_operations(void)
 			       events("high"), events("max"), events("oom_kill"));
 	if (outs < (long long)data_pages() / 8 || (limited && events("high") < 1))
 		good = fail("there was no pressure") == KSFT_PASS;
-	if (zswap.on && limited && back < (long long)data_pages() / 8)
+	if (zswap.on && !vswap.on && limited && back < (long long)data_pages() / 8)
 		good = fail("hardly a page was written back") == KSFT_PASS;
 	munmap(tally, page_size());
 	if (good)
@@ -939,8 +964,9 @@ static bool store_stop(void)
 {
 	bool good = area_stop();
 
-	good &= zswap_empties("after swapoff");
+	good &= zswap_empties("after swapoff") && vswap_empties("after swapoff");
 	zswap.on = false;
+	vswap.on = false;
 	settings_restore();
 	return good;
 }
@@ -979,14 +1005,15 @@ static void run(const struct test *test, const char *store)
 	ksft_print_msg("%.1f s\n", now() - start);
 }
 
-static const char usual[] = "lzo-rle,lz4,zstd,zswap:lzo,zswap+zram:lz4";
+static const char usual[] = "lzo-rle,lz4,zstd,zswap:lzo,zswap+zram:lz4,vswap:lzo,vswap+disk:lz4";
 
 static void print_usage(const char *self)
 {
 	printf("usage: %s [options]\n"
 	       "  -a, --algorithms LIST  what to swap to, with commas: lz4 for zram with this\n"
 	       "                         compressor, zswap:lz4 for zswap with it and a disk,\n"
-	       "                         zswap+zram:lz4 for zswap with it and zram (default\n"
+	       "                         zswap+zram:lz4 for zswap with it and zram, vswap:lz4\n"
+	       "                         and vswap+disk:lz4 for virtual slots (default\n"
 	       "                         %s)\n"
 	       "  -d, --device DEVICE    the disk, not one in memory; without -a there is no\n"
 	       "                         zram and no zswap, either;\n"
@@ -1092,7 +1119,8 @@ int main(int argc, char **argv)
 		opt.stores = strdup(opt.device ? : usual);
 	for (word = strtok(opt.stores, ","); word && nr < ARRAY_SIZE(store);
 	     word = strtok(NULL, ",")) {
-		need_disk |= *word == '/' || (after(word, "zswap:") && has_zswap());
+		need_disk |= *word == '/' || (after(word, "zswap:") && has_zswap()) ||
+			     (after(word, "vswap+disk:") && has_vswap());
 		store[nr++] = word;
 	}
 	if (!nr)

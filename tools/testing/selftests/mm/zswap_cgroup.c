@@ -14,33 +14,12 @@ static void clean_up(void)
 
 /* ---- helpers ---- */
 
-#define CURRENT	"memory.zswap.current"
-
 /* Pages that zswap makes about half as large, all of them. */
 static bool memory_of_halves(struct memory *m, unsigned long pages)
 {
 	static const enum page_kind kinds[] = { PAGE_PART, PAGE_TAIL };
 
 	return memory_of(m, pages, 1, kinds, ARRAY_SIZE(kinds), page_size() / 2);
-}
-
-static bool limit(const char *group, const char *file, long value)
-{
-	int err = value < 0 ? cgroup_write(group, file, "max") :
-			      cgroup_write_number(group, file, value);
-
-	if (err)
-		fail("%s: %s", file, strerror(-err));
-	return !err;
-}
-
-/* A group below; false after a complaint. */
-static bool group_below(const char *group)
-{
-	if (cgroup_make(group))
-		return true;
-	fail("no cgroup %s: %s", group, strerror(errno));
-	return false;
 }
 
 /* memory.stat is brought up to date every 2 seconds, or when much has changed. */

@@ -137,51 +137,8 @@ static int compressors_side_by_side(void)
 
 /* ---- huge pages ---- */
 
-static long long huge_stat(unsigned long huge, const char *name)
-{
-	char path[160], text[32];
-
-	snprintf(path, sizeof(path), THP_DIR "hugepages-%zukB/stats/%s", huge * page_size() / 1024,
-		 name);
-	return file_read(path, text, sizeof(text)) < 0 ? -1 : strtoll(text, NULL, 10);
-}
-
-/* Memory in folios of @huge pages each; 0, or what the test returns. */
-static int huge_memory(unsigned long huge, unsigned long pages, const enum page_kind *kind,
-		       unsigned int nr)
-{
-	unsigned int tries;
-	long long before;
-	char path[128];
-
-	snprintf(path, sizeof(path), THP_DIR "hugepages-%zukB/enabled", huge * page_size() / 1024);
-	if (!thp_allow() || setting_write(path, "madvise"))
-		return skip("the kernel has no huge pages of %lu pages", huge);
-	for (tries = 0; tries < 5; tries++) {
-		before = huge_stat(huge, "anon_fault_alloc");
-		if (!memory_of(&mem, pages, huge, kind, nr, page_size() / 4))
-			return KSFT_FAIL;
-		if (huge_stat(huge, "anon_fault_alloc") - before == (long long)(pages / huge))
-			return KSFT_PASS;
-		memory_put(&mem);
-		file_write("/proc/sys/vm/compact_memory", "1");
-	}
-	return skip("memory is too fragmented for %lu huge pages", pages / huge);
-}
-
 /* The second size: the smallest that is common. */
 #define SMALL_HUGE	16
-
-static bool not_split(unsigned long huge, long long split, long long fallback, const char *when)
-{
-	split = huge_stat(huge, "split") - split;
-	fallback = huge_stat(huge, "swpout_fallback") - fallback;
-	if (!split && !fallback && !grown("thp_split_page") && !grown("thp_swpout_fallback"))
-		return true;
-	fail("%s: of folios of %lu pages %lld were split, %lld not swapped whole", when, huge,
-	     split, fallback);
-	return false;
-}
 
 static int large_folios(unsigned long huge)
 {
@@ -313,8 +270,8 @@ static int parts_of_huge_pages(void)
 	if (!page_out(&mem))
 		return KSFT_FAIL;
 	memory_put(&mem);
-	return zswap_empties("after munmap") && swap_comes_back("after munmap") ?
-	       KSFT_PASS : KSFT_FAIL;
+	return zswap_empties("after munmap") && vswap_empties("after munmap") &&
+	       (!area.on || swap_comes_back("after munmap")) ? KSFT_PASS : KSFT_FAIL;
 }
 
 /* ---- writeback ---- */
@@ -442,7 +399,8 @@ static const struct test tests[] = {
 	{ "pages of several compressors lie side by side", compressors_side_by_side, ON_ZRAM },
 	{ "huge pages are stored whole or not at all", huge_pages, ON_ZRAM },
 	{ "folios of 16 pages are stored whole or not at all", small_huge_pages, ON_ZRAM },
-	{ "parts of huge pages are dropped, read and unmapped", parts_of_huge_pages, ON_ZRAM },
+	{ "parts of huge pages are dropped, read and unmapped", parts_of_huge_pages,
+	  ON_ZRAM | VIRTUAL },
 	{ "a full pool is written back", full_pool, 0 },
 	{ "a pool that is made smaller is written back", smaller_pool, 0 },
 	{ "swapoff empties a full pool", swapoff_full_pool, 0 },

@@ -385,6 +385,56 @@ static int cpus_go_and_come(void)
 	return under_load(cpu_turns, "a CPU went off or came back");
 }
 
+/* ---- vswap ---- */
+
+/* Not in step: it may be on, or off, for several turns, with zswap on or off. */
+static bool vswap_turns(unsigned long nr)
+{
+	return vswap_param("enabled", rnd(&seed) & 1 ? "Y" : "N") &&
+	       (nr % 8 || param_becomes("enabled", nr & 8 ? "N" : "Y"));
+}
+
+static int vswap_off_and_on(void)
+{
+	long long outs = vm_event("vswpout");
+	int ret = vswap_start(true) ? : under_load(vswap_turns, "vswap off or on");
+
+	if (ret)
+		return ret;
+	outs = vm_event("vswpout") - outs;
+	/* With an area, the others went there. */
+	if (outs < 1 || (area.on && grown("zswpout") <= outs))
+		return fail("%lld pages went to virtual slots, %lld to zswap", outs,
+			    grown("zswpout"));
+	return vswap_empties("after the load") ? KSFT_PASS : KSFT_FAIL;
+}
+
+/* Off: what is out can be read, and takes no new slots. */
+static int vswap_off_keeps_pages(void)
+{
+	int ret = vswap_start(true);
+
+	if (ret)
+		return ret;
+	if (!memory_of_small(&mem, 256) || !memory_of_small(&other, 256) || !page_out_all(&mem))
+		return KSFT_FAIL;
+	if (vswap_used() != (long long)mem.pages)
+		return fail("%lu pages are out, but %lld slots in use", mem.pages, vswap_used());
+	if (!vswap_param("enabled", "N"))
+		return KSFT_FAIL;
+	count_from_here();
+	if (area.on && !page_out_all(&other))
+		return KSFT_FAIL;
+	madvise(other.base, other.pages * page_size(), MADV_PAGEOUT);
+	if (!area.on && swapped(&other))
+		return fail("%lu pages are out, and there is nothing to swap to",
+			    swapped(&other));
+	if (!grew_by("vswpout", 0, "with vswap off") || !intact(&mem, "out before") ||
+	    !vswap_empties("all are read") || !intact(&other, "with vswap off"))
+		return KSFT_FAIL;
+	return KSFT_PASS;
+}
+
 /* ---- the swap device ---- */
 
 static bool device_turns(unsigned long nr)
@@ -406,11 +456,13 @@ static int device_goes_and_comes(void)
 static const struct test tests[] = {
 	{ "pages stored before zswap was switched off stay", off_keeps_pages, 0 },
 	{ "bad values are refused and change nothing", bad_values, 0 },
-	{ "the compressor changes under load", compressor_changes, ON_ZRAM },
-	{ "zswap is switched off and on under load", switched_off_and_on, ON_ZRAM },
+	{ "the compressor changes under load", compressor_changes, ON_ZRAM | VIRTUAL },
+	{ "zswap is switched off and on under load", switched_off_and_on, ON_ZRAM | VIRTUAL },
 	{ "parameters are set and refused under load", any_values, 0 },
-	{ "CPUs go off and come back under load", cpus_go_and_come, 0 },
+	{ "CPUs go off and come back under load", cpus_go_and_come, VIRTUAL },
 	{ "swap is switched off and on under load", device_goes_and_comes, 0 },
+	{ "pages out before vswap was switched off stay", vswap_off_keeps_pages, VIRTUAL },
+	{ "vswap is switched off and on under load", vswap_off_and_on, ON_ZRAM | VIRTUAL },
 };
 
 int main(int argc, char **argv)

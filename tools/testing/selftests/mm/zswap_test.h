@@ -4,10 +4,11 @@
  * finds and has to leave.
  *
  * A test finds zswap on and empty, a swap area that is used before any other of
- * the machine, and itself alone in a memory cgroup, out of which it is locked:
- * only memory of memory_get() can be swapped. When it has ended, with the memory
- * given back, zswap must be empty before and after swapoff. Then cgroup and area
- * go, and parameters become what they were.
+ * the machine, or virtual slots, and itself alone in a memory cgroup, out of which
+ * it is locked: only memory of memory_get() can be swapped. When it has ended,
+ * with the memory given back, zswap must be empty before and after swapoff, and no
+ * virtual slot in use. Then cgroup and area go, and parameters become what they
+ * were.
  *
  * Counters are those of the whole machine. Nobody else should swap meanwhile.
  */
@@ -24,7 +25,13 @@ struct test {
 	unsigned int flags;
 #define EACH	1		/* with each compressor, not only the first */
 #define ON_ZRAM	2		/* on zram, too */
+#define VIRTUAL	4		/* with virtual slots and no swap area, too */
+#define NO_AREA	8		/* only so */
+#define CROWDS	16		/* swaps out others, whose pages may stay so for long */
 };
+
+/* What a test swaps to. */
+enum area_kind { AREA_DISK, AREA_ZRAM, AREA_NONE, NR_AREAS };
 
 static struct {
 	char *compressors;
@@ -150,7 +157,8 @@ static inline void knock(void)
 }
 
 static const char * const counter[] = {
-	"zswpout", "zswpin", "zswpwb", "pswpout", "pswpin", "swpout_zero",
+	"zswpout", "zswpin", "zswpwb", "pswpout", "pswpin", "swpout_zero", "swpin_zero",
+	"vswpout", "vswpin", "vswpout_fallback", "oom_kill",
 	"thp_swpout", "thp_swpout_fallback", "thp_split_page",
 };
 
@@ -226,11 +234,81 @@ static inline bool written_back(long long pages)
 	return true;
 }
 
+/* ---- cgroups ---- */
+
+/* What zswap has of a group, in bytes. */
+#define CURRENT	"memory.zswap.current"
+
+static inline bool limit(const char *group, const char *file, long value)
+{
+	int err = value < 0 ? cgroup_write(group, file, "max") :
+			      cgroup_write_number(group, file, value);
+
+	if (err)
+		fail("%s: %s", file, strerror(-err));
+	return !err;
+}
+
+/* A group below; false after a complaint. */
+static inline bool group_below(const char *group)
+{
+	if (cgroup_make(group))
+		return true;
+	fail("no cgroup %s: %s", group, strerror(errno));
+	return false;
+}
+
+/* ---- huge pages ---- */
+
+static inline long long huge_stat(unsigned long huge, const char *name)
+{
+	char path[160], text[32];
+
+	snprintf(path, sizeof(path), THP_DIR "hugepages-%zukB/stats/%s", huge * page_size() / 1024,
+		 name);
+	return file_read(path, text, sizeof(text)) < 0 ? -1 : strtoll(text, NULL, 10);
+}
+
+/* Memory in folios of @huge pages each; 0, or what the test returns. */
+static inline int huge_memory(unsigned long huge, unsigned long pages, const enum page_kind *kind,
+			      unsigned int nr)
+{
+	unsigned int tries;
+	long long before;
+	char path[128];
+
+	snprintf(path, sizeof(path), THP_DIR "hugepages-%zukB/enabled", huge * page_size() / 1024);
+	if (!thp_allow() || setting_write(path, "madvise"))
+		return skip("the kernel has no huge pages of %lu pages", huge);
+	for (tries = 0; tries < 5; tries++) {
+		before = huge_stat(huge, "anon_fault_alloc");
+		if (!memory_of(&mem, pages, huge, kind, nr, page_size() / 4))
+			return KSFT_FAIL;
+		if (huge_stat(huge, "anon_fault_alloc") - before == (long long)(pages / huge))
+			return KSFT_PASS;
+		memory_put(&mem);
+		file_write("/proc/sys/vm/compact_memory", "1");
+	}
+	return skip("memory is too fragmented for %lu huge pages", pages / huge);
+}
+
+static inline bool not_split(unsigned long huge, long long split, long long fallback,
+			     const char *when)
+{
+	split = huge_stat(huge, "split") - split;
+	fallback = huge_stat(huge, "swpout_fallback") - fallback;
+	if (!split && !fallback && !grown("thp_split_page") && !grown("thp_swpout_fallback"))
+		return true;
+	fail("%s: of folios of %lu pages %lld were split, %lld not swapped whole", when, huge,
+	     split, fallback);
+	return false;
+}
+
 /* ---- one test ---- */
 
-static inline int test_start(const char *with, bool on_zram)
+static inline int test_start(const char *with, enum area_kind kind)
 {
-	int ret = zswap_start(with);
+	int ret = zswap_start(with) ? : vswap_start(kind == AREA_NONE);
 
 	if (ret)
 		return ret;
@@ -238,9 +316,9 @@ static inline int test_start(const char *with, bool on_zram)
 	if (setting_write("/proc/sys/vm/page-cluster", "0"))
 		return fail("page-cluster cannot be set");
 	/* zram may have to take as much as the disk. */
-	if (on_zram)
+	if (kind == AREA_ZRAM)
 		ret = area_on_zram(NULL, disk.pages);
-	else if (!area_on(disk.node, disk.pages))
+	else if (kind == AREA_DISK && !area_on(disk.node, disk.pages))
 		ret = KSFT_FAIL;
 	if (ret)
 		return ret;
@@ -249,9 +327,19 @@ static inline int test_start(const char *with, bool on_zram)
 	return cgroup_enter(GROUP) ? KSFT_PASS : KSFT_FAIL;
 }
 
-static inline bool test_stop(void)
+/* A test of this kind may leave pages of others out. */
+#define OTHERS	8192
+
+static inline bool test_stop(unsigned int flags)
 {
 	bool good;
+
+	if (flags & CROWDS) {
+		zswap.stored += OTHERS;
+		zswap.bytes += OTHERS * page_size();
+		vswap.slots[SLOTS_ZSWAP] += OTHERS;
+		vswap.bytes += vswap_stat("table_limit_bytes");
+	}
 
 	clean_up();
 	memory_put(&mem);
@@ -259,48 +347,65 @@ static inline bool test_stop(void)
 	cgroup_leave();
 	good = zswap_empties("after the test");
 	good &= area_stop();
-	good &= zswap_empties("after swapoff");
+	good &= zswap_empties("after swapoff") && vswap_empties("after the test");
 	zswap.on = false;
+	vswap.on = false;
 	cgroup_stop();
 	settings_restore();
 	return good;
 }
 
-static inline void run(const struct test *test, const char *with, bool on_zram)
+static inline void run(const struct test *test, const char *with, enum area_kind kind)
 {
+	static const char * const where[NR_AREAS] = { "", ", on zram", ", in virtual slots" };
 	double start = now();
 	char name[160];
 	int result;
 
 	snprintf(name, sizeof(name), "%s%s%s%s", test->flags & EACH ? with : "",
-		 test->flags & EACH ? ": " : "", test->name, on_zram ? ", on zram" : "");
+		 test->flags & EACH ? ": " : "", test->name,
+		 test->flags & NO_AREA ? "" : where[kind]);
 	seed = opt.seed;
-	result = test_start(with, on_zram);
+	result = test_start(with, kind);
 	if (!result)
 		result = test->run();
-	if (!test_stop())
+	if (!test_stop(test->flags))
 		result = KSFT_FAIL;
 	report(result, name);
 	ksft_print_msg("%.1f s\n", now() - start);
+}
+
+static inline bool runs_on(const struct test *test, enum area_kind kind)
+{
+	switch (kind) {
+	case AREA_DISK:
+		return !(test->flags & NO_AREA);
+	case AREA_ZRAM:
+		return test->flags & ON_ZRAM;
+	default:
+		return test->flags & (VIRTUAL | NO_AREA);
+	}
 }
 
 static inline __noreturn void run_all(const struct test *test, unsigned int nr)
 {
 	unsigned int plan = 0, pass, i;
 	const struct test *t;
+	enum area_kind kind;
 
 	/* First the plan, then the tests. */
 	for (pass = 0; pass < 2; pass++) {
 		if (pass)
 			ksft_set_plan(plan);
 		for (t = test; t < test + nr; t++)
-			for (i = 0; i < (t->flags & EACH ? nr_compressors : 1); i++) {
-				if (pass)
-					run(t, compressor[i], false);
-				if (pass && t->flags & ON_ZRAM)
-					run(t, compressor[i], true);
-				plan += 1 + !!(t->flags & ON_ZRAM);
-			}
+			for (i = 0; i < (t->flags & EACH ? nr_compressors : 1); i++)
+				for (kind = AREA_DISK; kind < NR_AREAS; kind++) {
+					if (!runs_on(t, kind))
+						continue;
+					if (pass)
+						run(t, compressor[i], kind);
+					plan++;
+				}
 	}
 	ksft_finished();
 }
@@ -311,7 +416,7 @@ static inline void stop(void)
 {
 	if (getpid() != main_pid)
 		return;
-	test_stop();
+	test_stop(0);
 	disk_stop();
 }
 

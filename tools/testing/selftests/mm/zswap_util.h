@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests share that swap through zswap: its parameters and counters, and
- * a disk to swap to.
+ * What the tests share that swap through zswap: its parameters and counters, a
+ * disk to swap to, and vswap, which does without.
  *
  * The disk is a loop device on a file that is in memory, is never swapped itself,
  * and has all its pages from the start. So it needs no memory when memory is
@@ -110,6 +110,123 @@ static inline bool zswap_empties(const char *when)
 			     zswap_stored(), zswap_stat("pool_total_size") - zswap.bytes);
 			return false;
 		}
+		nap_ms(20);
+	}
+	return true;
+}
+
+/* ---- virtual slots ---- */
+
+#define VSWAP_PARAM	"/sys/module/vswap/parameters/"
+#define VSWAP_STAT	"/sys/kernel/mm/vswap/"
+
+/* Slots by what is behind them. */
+enum slot_kind { SLOTS_NONE, SLOTS_ZERO, SLOTS_ZSWAP, SLOTS_DEVICE, NR_SLOT_KINDS };
+
+static struct {
+	bool on;
+	long long slots[NR_SLOT_KINDS];	/* before the test */
+	long long bytes;		/* and the memory that the tables take */
+} vswap;
+
+static inline bool has_vswap(void)
+{
+	return !access(VSWAP_PARAM "enabled", F_OK);
+}
+
+/* -1 if this kernel has no such file. */
+static inline long long vswap_stat(const char *name)
+{
+	char path[128], text[32];
+
+	snprintf(path, sizeof(path), VSWAP_STAT "%s", name);
+	return file_read(path, text, sizeof(text)) < 0 ? -1 : strtoll(text, NULL, 10);
+}
+
+/* Slots that are in use since the test began. */
+static inline long long vswap_slots(enum slot_kind kind)
+{
+	static const char * const name[NR_SLOT_KINDS] = {
+		"slots_none", "slots_zero", "slots_zswap", "slots_device"
+	};
+
+	return vswap_stat(name[kind]) - vswap.slots[kind];
+}
+
+static inline long long vswap_used(void)
+{
+	long long sum = 0;
+	enum slot_kind kind;
+
+	for (kind = 0; kind < NR_SLOT_KINDS; kind++)
+		sum += vswap_slots(kind);
+	return sum;
+}
+
+static inline bool vswap_param(const char *name, const char *value)
+{
+	char path[128];
+	int err;
+
+	snprintf(path, sizeof(path), VSWAP_PARAM "%s", name);
+	err = setting_write(path, value);
+	if (err)
+		fail("vswap: %s=%s: %s", name, value, strerror(-err));
+	return !err;
+}
+
+/* The test may have been short of memory itself: pages of its own, out or back again. */
+#define OWN_SLOTS	8
+
+/* Turn it on or off. 0, or what the test returns; settings_restore() undoes it. */
+static inline int vswap_start(bool on)
+{
+	enum slot_kind kind;
+
+	if (!has_vswap())
+		return on ? skip("the kernel is built without vswap") : KSFT_PASS;
+	if (!vswap_param("enabled", on ? "Y" : "N"))
+		return KSFT_FAIL;
+	memset(&vswap, 0, sizeof(vswap));
+	for (kind = 0; kind < NR_SLOT_KINDS; kind++)
+		vswap.slots[kind] = vswap_slots(kind);
+	vswap.bytes = vswap_stat("table_bytes");
+	vswap.on = on;
+	return KSFT_PASS;
+}
+
+/* What the tables may take when no slot is in use. */
+static inline long long vswap_idle_bytes(void)
+{
+	return (64 << 10) + 512 * vswap_stat("regions");
+}
+
+/* Is no slot in use any more, and the memory for them given back? */
+static inline bool vswap_empties(const char *when)
+{
+	long long most = vswap_idle_bytes();
+	double end = now() + 10;
+
+	if (!vswap.on)
+		return true;
+	if (most < vswap.bytes)
+		most = vswap.bytes;
+	while (vswap_used() > OWN_SLOTS ||
+	       (!vswap_used() && vswap_stat("table_bytes") > most)) {
+		if (now() > end) {
+			fail("%s: slots none %lld, zero %lld, zswap %lld, device %lld; %lld bytes",
+			     when, vswap_slots(SLOTS_NONE), vswap_slots(SLOTS_ZERO),
+			     vswap_slots(SLOTS_ZSWAP), vswap_slots(SLOTS_DEVICE),
+			     vswap_stat("table_bytes"));
+			return false;
+		}
+		/*
+		 * A folio that was locked when the last reference went stays in the
+		 * swap cache until it is reclaimed, and some CPU may have it in a
+		 * batch for the LRU lists: compaction empties these.
+		 */
+		file_write("/proc/sys/vm/compact_memory", "1");
+		cgroup_write_number("", "memory.reclaim", 1 << 20);
 		nap_ms(20);
 	}
 	return true;
