@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 # shellcheck disable=SC2034 # a job ends with $failed
-# For the jobs: swap on a fresh zram device, or on the scratch disk with zswap before it;
-# and lines of TAP.
+# For the jobs: swap on a fresh zram device, on the scratch disk with zswap before it, or in
+# zswap behind virtual slots, without a disk; and lines of TAP.
 
 # zram_on COMPRESSOR: sets $id, the number of the device.
 zram_on() {
@@ -31,6 +31,20 @@ zswap_on() {
 zswap_off() {
 	echo N > $zswap/enabled
 	swapoff /dev/vdb
+}
+
+vswap=/sys/module/vswap/parameters
+
+# vswap_on COMPRESSOR
+vswap_on() {
+	echo "$1" > $zswap/compressor &&
+	echo Y > $zswap/enabled &&
+	echo Y > $vswap/enabled
+}
+
+vswap_off() {
+	echo N > $vswap/enabled
+	echo N > $zswap/enabled
 }
 
 # result TITLE COMMAND...: a test as a line of TAP; the job ends with $failed.

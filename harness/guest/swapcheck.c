@@ -8,6 +8,9 @@
  * shell command COUNTERS, reads everything back and compares it with DISK. Prints a
  * RESULT line, with the words that COUNTERS printed in the middle of it.
  *
+ * A page is out when no page table has it, though it may still be in the swap cache, as one
+ * stays that zswap refuses while there is no device.
+ *
  * DISK is read with O_DIRECT, so that there is no page cache of it. Memory is handled in
  * chunks, each on the next CPU, so that it is spread over the nodes.
  */

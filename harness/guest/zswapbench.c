@@ -2,10 +2,11 @@
 /*
  * zswapbench: swaps data out and in and unmaps it, and says how long each took.
  *
- *	zswapbench DISK MIB PROCESSES
+ *	zswapbench DISK|zeros MIB PROCESSES
  *
- * Each process has a CPU, and MIB of anonymous memory with pages of DISK that zs_bench's
- * codec makes shorter, so that all of them go to zswap. All do each phase at once.
+ * Each process has a CPU, and MIB of anonymous memory: zeros, or pages of DISK that
+ * zs_bench's codec makes shorter, so that all of them go to zswap. All do each phase at
+ * once.
  * Prints a line for each phase, with the longest of the processes' times:
  *
  *	out|in|unmap NANOSECONDS PAGES
@@ -182,7 +183,7 @@ int main(int argc, char **argv)
 	int status;
 
 	if (argc != 4) {
-		fprintf(stderr, "usage: zswapbench DISK MIB PROCESSES\n");
+		fprintf(stderr, "usage: zswapbench DISK|zeros MIB PROCESSES\n");
 		return 2;
 	}
 	page_size = sysconf(_SC_PAGESIZE);
@@ -197,7 +198,7 @@ int main(int argc, char **argv)
 	pthread_barrierattr_init(&attr);
 	pthread_barrierattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
 	pthread_barrier_init(&shared->barrier, &attr, nr);
-	data = read_data(argv[1], size);
+	data = strcmp(argv[1], "zeros") ? read_data(argv[1], size) : map(size, MAP_SHARED);
 
 	for (id = 0; id < nr; id++) {
 		switch (fork()) {
