@@ -229,7 +229,7 @@ enum vswap_fallback {
 	VSWAP_FALLBACK_MEMCG,	/* a limit of the memcg */
 	VSWAP_FALLBACK_LIMIT,	/* the tables are as large as they may be */
 	VSWAP_FALLBACK_MEMORY,	/* no memory for a table */
-	VSWAP_FALLBACK_STORE,	/* zswap did not take it after all */
+	VSWAP_FALLBACK_STORE,	/* neither zswap nor a device took it after all */
 	VSWAP_NR_FALLBACKS,
 };
 
@@ -283,8 +283,6 @@ static struct swap_info_struct vswap_swap_info = {
 
 static_assert(VSWAP_CLUSTERS * VSWAP_SLOTS == SWAP_ADDRESS_SPACE_PAGES);
 static_assert(VSWAP_TYPE_SHIFT + MAX_SWAPFILES_SHIFT <= VSWAP_OFFSET_SHIFT);
-/* vswap_swap_info.max is not reached. */
-static_assert((u64)VSWAP_TABLES * VSWAP_TABLE_REGIONS * SWAP_ADDRESS_SPACE_PAGES <= 1ULL << 36);
 
 /*
  * Words
