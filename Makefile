@@ -11,7 +11,7 @@ help:
 	@echo '     MUTATE=1      ... only: does a test notice each breakage of harness/mutate?'
 	@echo 'make check-full  all tests and configurations'
 	@echo 'make bench       what the series gains beside the unpatched kernel: build/bench/report.md'
-	@echo 'make bench-PART  ... only native, icount, memory, numa or locks'
+	@echo 'make bench-PART  ... only native, icount, memory, numa, swapoff or locks'
 	@echo '     PEER=dir      ... and what a third kernel tree does'
 	@echo 'make shell       a shell in the patched kernel, with zswap on'
 	@echo 'make kernel      the patched kernel: build/x86_64/arch/x86/boot/bzImage of build/linux'
@@ -38,7 +38,7 @@ check-full:
 bench:
 	@harness/bench/run
 
-benches := bench-native bench-icount bench-memory bench-numa bench-locks
+benches := bench-native bench-icount bench-memory bench-numa bench-swapoff bench-locks
 $(benches): bench-%:
 	@harness/bench/run $*
 

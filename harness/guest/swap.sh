@@ -47,6 +47,20 @@ vswap_off() {
 	echo N > $zswap/enabled
 }
 
+# vswap_disk_on COMPRESSOR: with a zswap that has to let the disk have most of it.
+vswap_disk_on() {
+	echo 5 > $zswap/max_pool_percent &&
+	vswap_on "$1" &&
+	mkswap /dev/vdb >/dev/null &&
+	swapon /dev/vdb
+}
+
+vswap_disk_off() {
+	swapoff /dev/vdb
+	vswap_off
+	echo 20 > $zswap/max_pool_percent
+}
+
 # result TITLE COMMAND...: a test as a line of TAP; the job ends with $failed.
 n=0 failed=0
 result() {
