@@ -56,6 +56,7 @@
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/bio.h>
 #include <linux/cpuhotplug.h>
 #include <linux/gfp.h>
 #include <linux/init.h>
@@ -85,6 +86,7 @@
 #include <linux/zswap.h>
 
 #include "internal.h"
+#include "memcontrol-v1.h"
 #include "swap.h"
 #include "vswap.h"
 
@@ -102,9 +104,12 @@
 /* Empty clusters that are kept for the next swap-out: 32 KiB of them. */
 #define VSWAP_SPARES		(SZ_32K / (2 * PAGE_SIZE))
 
-/* Regions are found through tables of a page each. */
-#define VSWAP_TABLE_REGIONS	(PAGE_SIZE / sizeof(void *))
-#define VSWAP_TABLES		512
+/*
+ * Regions are found through three levels of tables, those of the lower two of this
+ * size; but the first of them all directly, as hardly a machine needs more.
+ */
+#define VSWAP_TABLE_SIZE	(PAGE_SIZE / sizeof(void *))
+#define VSWAP_TOP_SIZE		512
 
 /* In reclaim: as the swap cache allocates its nodes. */
 #define VSWAP_GFP		(__GFP_HIGH | __GFP_NOMEMALLOC | __GFP_NOWARN)
@@ -225,7 +230,7 @@ struct vswap_region {
 
 /* Why a folio did not get a virtual slot, or was not stored behind it. */
 enum vswap_fallback {
-	VSWAP_FALLBACK_ZSWAP,	/* zswap is off or full */
+	VSWAP_FALLBACK_FULL,	/* zswap is off or full, and so are the devices */
 	VSWAP_FALLBACK_MEMCG,	/* a limit of the memcg */
 	VSWAP_FALLBACK_LIMIT,	/* the tables are as large as they may be */
 	VSWAP_FALLBACK_MEMORY,	/* no memory for a table */
@@ -240,6 +245,7 @@ enum vswap_fallback {
  *	    of a region; under vswap_lock
  * @slots: slots by what is behind them; only the sum over all CPUs means something
  * @fallbacks: pages by an enum vswap_fallback
+ * @errors: pages that a device could not READ or WRITE
  *
  * A task that moves to another CPU may go on: this is about speed.
  */
@@ -248,6 +254,7 @@ struct vswap_cpu {
 	struct vswap_region *region;
 	long slots[VSWAP_NR_BACKINGS];
 	long fallbacks[VSWAP_NR_FALLBACKS];
+	long errors[2];
 };
 
 static DEFINE_PER_CPU(struct vswap_cpu, vswap_cpus);
@@ -259,7 +266,8 @@ static unsigned int vswap_nr_empty;
 static LIST_HEAD(vswap_roomy);
 
 /* Neither tables nor regions are ever freed. */
-static struct vswap_region **vswap_tables[VSWAP_TABLES];
+static struct vswap_region *vswap_first_table[VSWAP_TABLE_SIZE];
+static struct vswap_region ***vswap_tables[VSWAP_TOP_SIZE];
 static unsigned long vswap_nr_regions;
 
 /* For an offset that is in no region. */
@@ -274,11 +282,13 @@ static bool vswap_enabled = IS_ENABLED(CONFIG_VSWAP_DEFAULT_ON);
 static bool vswap_ready;	/* it is set up, and stays so */
 static unsigned int vswap_max_table_percent = 2;
 
+/* For large folios that go to several places of a device. */
+static struct bio_set vswap_bios;
+
 /* It is on no list of devices. What is not set here is never asked for. */
 static struct swap_info_struct vswap_swap_info = {
 	.flags = SWP_USED | SWP_STABLE_WRITES,	/* as some device behind it may need it */
 	.type = VSWAP_TYPE,
-	.max = UINT_MAX,
 };
 
 static_assert(VSWAP_CLUSTERS * VSWAP_SLOTS == SWAP_ADDRESS_SPACE_PAGES);
@@ -369,14 +379,26 @@ static void vswap_clear(struct vswap_cluster *c, unsigned int slot)
  * Lookup
  */
 
+/* Of a region that there is: the table with it. */
+static struct vswap_region **vswap_table(unsigned long nr)
+{
+	if (nr < VSWAP_TABLE_SIZE)
+		return vswap_first_table;
+	nr /= VSWAP_TABLE_SIZE;
+	return vswap_tables[nr / VSWAP_TABLE_SIZE][nr % VSWAP_TABLE_SIZE];
+}
+
 static struct vswap_region *vswap_region(unsigned long offset)
 {
 	unsigned long nr = offset / SWAP_ADDRESS_SPACE_PAGES;
 
-	/* Pairs with vswap_add_region(). */
+	if (likely(nr < VSWAP_TABLE_SIZE))
+		/* Pairs with vswap_add_region(), by the address. */
+		return READ_ONCE(vswap_first_table[nr]);
+	/* Pairs with vswap_add_region(), which has written all below before. */
 	if (nr >= smp_load_acquire(&vswap_nr_regions))
 		return NULL;
-	return vswap_tables[nr / VSWAP_TABLE_REGIONS][nr % VSWAP_TABLE_REGIONS];
+	return vswap_table(nr)[nr % VSWAP_TABLE_SIZE];
 }
 
 /* Under RCU, or by who knows that the slot is in use. */
@@ -436,9 +458,8 @@ static void vswap_init_space(struct address_space *space)
 
 static unsigned long vswap_max_regions(void)
 {
-	unsigned long max = min_t(unsigned long, swapfile_maximum_size, vswap_swap_info.max);
-
-	return min(max / SWAP_ADDRESS_SPACE_PAGES, VSWAP_TABLES * VSWAP_TABLE_REGIONS);
+	return min(swapfile_maximum_size / SWAP_ADDRESS_SPACE_PAGES,
+		   VSWAP_TOP_SIZE * VSWAP_TABLE_SIZE * VSWAP_TABLE_SIZE);
 }
 
 static unsigned long vswap_table_limit(void)
@@ -458,41 +479,52 @@ static bool vswap_charge_tables(size_t bytes)
 /* Makes room for clusters, unless another task has just done so. */
 static int vswap_add_region(void)
 {
-	unsigned long nr = READ_ONCE(vswap_nr_regions);
-	struct vswap_region **table = NULL, *region;
+	unsigned long nr = READ_ONCE(vswap_nr_regions), row = nr / VSWAP_TABLE_SIZE;
+	struct vswap_region *region = NULL, **table = NULL, ***middle = NULL;
+	int err = -ENOMEM;
 
 	if (nr >= vswap_max_regions())
 		return -ENOSPC;
 	region = kzalloc(sizeof(*region), VSWAP_GFP);
 	if (!region)
-		return -ENOMEM;
-	if (nr % VSWAP_TABLE_REGIONS == 0) {
+		goto out;
+	if (row && nr % VSWAP_TABLE_SIZE == 0) {
 		table = (void *)get_zeroed_page(VSWAP_GFP);
-		if (!table) {
-			kfree(region);
-			return -ENOMEM;
+		if (!table)
+			goto out;
+		if (!vswap_tables[row / VSWAP_TABLE_SIZE]) {
+			middle = (void *)get_zeroed_page(VSWAP_GFP);
+			if (!middle)
+				goto out;
 		}
 	}
 	vswap_init_space(&region->space);
 
+	err = 0;
 	spin_lock(&vswap_lock);
 	if (nr == vswap_nr_regions) {
+		atomic_long_add(sizeof(*region) + (table ? PAGE_SIZE : 0) +
+				(middle ? PAGE_SIZE : 0), &vswap_table_bytes);
+		if (middle)
+			vswap_tables[row / VSWAP_TABLE_SIZE] = middle;
 		if (table)
-			vswap_tables[nr / VSWAP_TABLE_REGIONS] = table;
+			vswap_tables[row / VSWAP_TABLE_SIZE][row % VSWAP_TABLE_SIZE] = table;
 		region->first = nr * SWAP_ADDRESS_SPACE_PAGES;
 		list_add_tail(&region->list, &vswap_roomy);
-		vswap_tables[nr / VSWAP_TABLE_REGIONS][nr % VSWAP_TABLE_REGIONS] = region;
-		/* Pairs with vswap_region(). */
+		/* Both pair with vswap_region(). */
+		smp_store_release(&vswap_table(nr)[nr % VSWAP_TABLE_SIZE], region);
+		/* ... this one beyond the first table */
 		smp_store_release(&vswap_nr_regions, nr + 1);
-		atomic_long_add(sizeof(*region) + (table ? PAGE_SIZE : 0), &vswap_table_bytes);
 		region = NULL;
 		table = NULL;
+		middle = NULL;
 	}
 	spin_unlock(&vswap_lock);
-
+out:
 	kfree(region);
 	free_page((unsigned long)table);
-	return 0;
+	free_page((unsigned long)middle);
+	return err;
 }
 
 static bool vswap_region_is_full(const struct vswap_region *region)
@@ -849,6 +881,26 @@ static int vswap_cpu_dead(unsigned int nr)
  * Freeing
  */
 
+#ifdef CONFIG_MEMCG
+static void vswap_put_memcg(struct vswap_cluster *c, unsigned int slot, unsigned int nr)
+{
+	unsigned short id = c->memcg_id[slot];
+	struct mem_cgroup *memcg;
+
+	if (!id)
+		return;
+	if (!cgroup_subsys_on_dfl(memory_cgrp_subsys)) {
+		mem_cgroup_uncharge_swap(vswap_entry(c, slot), nr);
+		return;
+	}
+	for (unsigned int i = slot; i < slot + nr; i++)
+		WRITE_ONCE(c->memcg_id[i], 0);
+	guard(rcu)();
+	memcg = mem_cgroup_from_id(id);
+	if (memcg)
+		mem_cgroup_id_put_many(memcg, nr);
+}
+
 /* References to the ids of memcgs, and with cgroup v1 charges. */
 static void vswap_uncharge(struct vswap_cluster *c, unsigned int slot, unsigned int nr)
 {
@@ -858,17 +910,23 @@ static void vswap_uncharge(struct vswap_cluster *c, unsigned int slot, unsigned 
 		for (run = 1; slot + run < end; run++)
 			if (c->memcg_id[slot + run] != c->memcg_id[slot])
 				break;
-		if (c->memcg_id[slot])
-			mem_cgroup_uncharge_swap(vswap_entry(c, slot), run);
+		vswap_put_memcg(c, slot, run);
 	}
 }
+#else
+static void vswap_uncharge(struct vswap_cluster *c, unsigned int slot, unsigned int nr)
+{
+}
+#endif
 
 /* They are not found any more: what they stand for goes, then they are free. */
 static void vswap_free_slots(struct vswap_cluster *c, unsigned int slot, unsigned int nr)
 {
-	unsigned int i, free, end = slot + nr, nr_entries = 0;
+	unsigned int i, free, end = slot + nr, nr_entries = 0, nr_devices = 0;
 	struct zswap_entry *entries[SWAP_CLUSTER_MAX];
 	unsigned long first = c->first;
+	swp_entry_t device, devices = {};
+	unsigned short memcg_id = 0;
 	bool is_empty;
 
 	for (i = slot; i < end; i++) {
@@ -880,8 +938,19 @@ static void vswap_free_slots(struct vswap_cluster *c, unsigned int slot, unsigne
 		if (backing == VSWAP_BACKING_NONE)
 			continue;
 		WRITE_ONCE(c->backing[i], 0);
-		if (backing == VSWAP_BACKING_DEVICE)
-			swap_free(vswap_word_device(word));
+		if (backing == VSWAP_BACKING_DEVICE) {
+			/* What lies in a row and is of one memcg is freed in one go. */
+			device = vswap_word_device(word);
+			if (nr_devices && (device.val != devices.val + nr_devices ||
+					   lookup_swap_cgroup_id(device) != memcg_id)) {
+				free_swap_and_cache_nr(devices, nr_devices);
+				nr_devices = 0;
+			}
+			if (!nr_devices++) {
+				devices = device;
+				memcg_id = lookup_swap_cgroup_id(device);
+			}
+		}
 		if (backing != VSWAP_BACKING_ZSWAP)
 			continue;
 		entries[nr_entries++] = vswap_word_entry(word);
@@ -892,6 +961,8 @@ static void vswap_free_slots(struct vswap_cluster *c, unsigned int slot, unsigne
 	}
 	if (nr_entries)
 		zswap_free_entries(entries, nr_entries);
+	if (nr_devices)
+		free_swap_and_cache_nr(devices, nr_devices);
 	vswap_uncharge(c, slot, nr);
 
 	spin_lock(&c->lock);
@@ -1244,21 +1315,42 @@ bool vswap_has_cache(swp_entry_t entry)
  * Whether memory.zswap.max is reached is not known here: sums are up to date only
  * after a flush, which sleeps.
  */
-static bool vswap_memcg_may_swap(struct mem_cgroup *memcg)
+static bool vswap_memcg_may_swap(struct mem_cgroup *memcg, bool to_zswap)
 {
 	if (!cgroup_subsys_on_dfl(memory_cgrp_subsys))
 		return true;
 	for (; memcg && !mem_cgroup_is_root(memcg); memcg = parent_mem_cgroup(memcg))
-		if (!READ_ONCE(memcg->swap.max) || !READ_ONCE(memcg->zswap_max))
+		if (!READ_ONCE(memcg->swap.max) || (to_zswap && !READ_ONCE(memcg->zswap_max)))
 			return false;
 	return true;
 }
+
+static int vswap_charge_run(struct folio *folio, swp_entry_t device, unsigned int nr)
+{
+	return mem_cgroup_disabled() ? 0 : __mem_cgroup_try_charge_swap(folio, device, nr);
+}
 #else
-static bool vswap_memcg_may_swap(struct mem_cgroup *memcg)
+static bool vswap_memcg_may_swap(struct mem_cgroup *memcg, bool to_zswap)
 {
 	return true;
 }
+
+static int vswap_charge_run(struct folio *folio, swp_entry_t device, unsigned int nr)
+{
+	return 0;
+}
 #endif
+
+static bool vswap_zswap_takes(struct mem_cgroup *memcg)
+{
+	return zswap_has_room() && vswap_memcg_may_swap(memcg, true);
+}
+
+static bool vswap_device_takes(struct mem_cgroup *memcg)
+{
+	return get_nr_swap_pages() > 0 && vswap_memcg_may_swap(memcg, false) &&
+	       mem_cgroup_get_nr_swap_pages(memcg) > 0;
+}
 
 static bool vswap_is_on(void)
 {
@@ -1273,17 +1365,16 @@ static bool vswap_tables_have_room(void)
 }
 
 /**
- * vswap_may_swap_out - is there room for pages of a memcg?
+ * vswap_may_swap_out - is there room for pages of a memcg without a device?
  * @memcg: the memcg, or NULL: any
  *
  * See vswap_has_room(), which costs nothing before vswap is enabled.
  *
- * Return: true if a page that is swapped out now would probably be taken.
+ * Return: true if zswap would probably take a page that is swapped out now.
  */
 bool vswap_may_swap_out(struct mem_cgroup *memcg)
 {
-	return vswap_is_on() && zswap_has_room() && vswap_memcg_may_swap(memcg) &&
-	       vswap_tables_have_room();
+	return vswap_is_on() && vswap_zswap_takes(memcg) && vswap_tables_have_room();
 }
 EXPORT_SYMBOL_GPL(vswap_may_swap_out);
 
@@ -1312,16 +1403,295 @@ swp_entry_t vswap_alloc(struct folio *folio)
 
 	if (!vswap_is_on() || order >= SWAP_NR_ORDERS)
 		return entry;
-	if (!zswap_has_room())
-		why = VSWAP_FALLBACK_ZSWAP;
-	else if (!vswap_memcg_may_swap(memcg))
+	if (vswap_zswap_takes(memcg) || vswap_device_takes(memcg))
+		entry = vswap_alloc_slots(order, &why);
+	else if (zswap_has_room() || get_nr_swap_pages() > 0)
 		why = VSWAP_FALLBACK_MEMCG;
 	else
-		entry = vswap_alloc_slots(order, &why);
+		why = VSWAP_FALLBACK_FULL;
 
-	if (!entry.val)
+	if (entry.val)
+		/* Cannot fail: there is no limit, only the slots' memcg is noted. */
+		mem_cgroup_try_charge_swap(folio, entry);
+	else
 		vswap_count_fallback(folio, why);
 	return entry;
+}
+
+/*
+ * Devices
+ */
+
+/**
+ * vswap_device_entry - the slot of a device behind a virtual slot
+ * @entry: a virtual slot, which need not be in use
+ *
+ * Needs no lock; unless the caller owns the slot, it may change at once.
+ *
+ * Return: the slot of the device, or @entry if it is not on one.
+ */
+swp_entry_t vswap_device_entry(swp_entry_t entry)
+{
+	swp_entry_t device = {};
+	struct vswap_cluster *c;
+
+	guard(rcu)();
+	c = vswap_cluster(entry);
+	if (c)
+		device = vswap_word_device(READ_ONCE(c->backing[vswap_slot(entry)]));
+	return device.val ? device : entry;
+}
+
+/* A run of slots for a part of a large folio, charged; or an empty entry. */
+static swp_entry_t vswap_alloc_run(struct folio *folio, unsigned int order)
+{
+	swp_entry_t device = {};
+	int nr = 1 << order;
+
+	if (!get_swap_pages(1, &device, order))
+		return (swp_entry_t){};
+	if (vswap_charge_run(folio, device, nr)) {
+		swapcache_clear(swp_swap_info(device), device, nr);
+		device.val = 0;
+	}
+	return device;
+}
+
+/**
+ * vswap_take_device_slots - slots of a device for a folio with virtual ones
+ * @folio: the folio, locked
+ * @order: for so many of its pages
+ *
+ * May sleep. The slots are charged to the memcg of the folio. They are for
+ * vswap_set_device_slots(), or to be given back with swap_free_nr().
+ *
+ * Return: the first of 1 << @order slots in a row, or an empty entry.
+ */
+swp_entry_t vswap_take_device_slots(struct folio *folio, unsigned int order)
+{
+	swp_entry_t device = order == folio_order(folio) ? folio_alloc_device_swap(folio) :
+							   vswap_alloc_run(folio, order);
+
+	if (device.val)
+		swap_set_owned(device, 1 << order);
+	return device;
+}
+
+/**
+ * vswap_set_device_slots - put slots of a device behind virtual ones
+ * @entry: the first virtual slot, owned by the caller; nothing is behind it
+ * @device: what vswap_take_device_slots() returned
+ * @order: for so many
+ *
+ * The caller starts the write before it unlocks the folio.
+ */
+void vswap_set_device_slots(swp_entry_t entry, swp_entry_t device, unsigned int order)
+{
+	struct vswap_cluster *c = vswap_cluster(entry);
+	unsigned int slot = vswap_slot(entry), end = slot + (1 << order);
+
+	for (; slot < end; slot++, device.val++)
+		vswap_set(c, slot, vswap_device_word(device));
+}
+
+/*
+ * Puts slots of devices behind those of a folio, which are backed by nothing: in
+ * one run or, as a folio without page tables cannot be split, in several, the
+ * longest first. False, and they are backed by nothing: there are too few.
+ */
+static bool vswap_go_to_device(struct folio *folio)
+{
+	struct vswap_cluster *c = vswap_cluster(folio->swap);
+	unsigned int slot = vswap_slot(folio->swap);
+	int order = folio_order(folio);
+	swp_entry_t entry = folio->swap, device;
+	long i, left = folio_nr_pages(folio);
+
+	while (left && order >= 0) {
+		device = vswap_take_device_slots(folio, order);
+		if (!device.val) {
+			order--;
+			continue;
+		}
+		vswap_set_device_slots(entry, device, order);
+		/* What is no block device gets a folio as a whole. */
+		if (left > 1 << order && swp_swap_info(device)->flags & SWP_FS_OPS)
+			break;
+		entry.val += 1 << order;
+		left -= 1 << order;
+	}
+	for (i = 0; left && i < folio_nr_pages(folio); i++)
+		vswap_clear(c, slot + i);
+	return !left;
+}
+
+/* How many of these slots follow each other on the disk. */
+static unsigned int vswap_run_length(struct vswap_cluster *c, unsigned int slot, unsigned int nr)
+{
+	swp_entry_t first = vswap_word_device(c->backing[slot]), device;
+	sector_t sector = swap_entry_sector(first);
+	unsigned int run;
+
+	/* A swap file may be in pieces where its slots are not. */
+	for (run = 1; run < nr; run++) {
+		device = vswap_word_device(c->backing[slot + run]);
+		if (swp_type(device) != swp_type(first) ||
+		    swap_entry_sector(device) != sector + run * PAGE_SECTORS)
+			break;
+	}
+	return run;
+}
+
+/*
+ * Writes a locked folio to the slots behind its own, which stay there while it is
+ * under writeback. Of several runs, the last one's bio ends when all have ended.
+ * It is from a pool of its own, as the others are allocated while it waits.
+ */
+static void vswap_write_to_device(struct folio *folio, struct writeback_control *wbc)
+{
+	struct vswap_cluster *c = vswap_cluster(folio->swap);
+	unsigned int slot = vswap_slot(folio->swap), end = slot + folio_nr_pages(folio), run;
+	blk_opf_t opf = REQ_OP_WRITE | REQ_SWAP | wbc_to_write_flags(wbc);
+	struct bio *last, *bio;
+	size_t offset = 0;
+
+	if (vswap_run_length(c, slot, end - slot) == end - slot) {
+		__swap_writepage(folio, wbc);
+		return;
+	}
+
+	count_swpout_vm_event(folio);
+	folio_start_writeback(folio);
+	folio_unlock(folio);
+	last = bio_alloc_bioset(NULL, 1, opf, GFP_NOIO, &vswap_bios);
+	last->bi_end_io = end_swap_bio_write;
+	for (; slot < end; slot += run) {
+		swp_entry_t device = vswap_word_device(c->backing[slot]);
+
+		run = vswap_run_length(c, slot, end - slot);
+		bio = last;
+		if (slot + run < end) {
+			bio = bio_alloc(NULL, 1, opf, GFP_NOIO);
+			bio_chain(bio, last);
+		}
+		bio_set_dev(bio, swp_swap_info(device)->bdev);
+		bio->bi_iter.bi_sector = swap_entry_sector(device);
+		bio_add_folio_nofail(bio, folio, run * PAGE_SIZE, offset);
+		bio_associate_blkg_from_page(bio, folio);
+		submit_bio(bio);
+		offset += run * PAGE_SIZE;
+	}
+}
+
+/* Finds a slot that is on this device, from *offset on. */
+static bool vswap_next_on_device(unsigned int type, unsigned long *offset)
+{
+	unsigned long end = READ_ONCE(vswap_nr_regions) * SWAP_ADDRESS_SPACE_PAGES;
+
+	while (*offset < end) {
+		struct vswap_cluster *c;
+		swp_entry_t device;
+
+		cond_resched();
+		guard(rcu)();
+		c = vswap_cluster(swp_entry(VSWAP_TYPE, *offset));
+		if (!c) {
+			*offset = ALIGN(*offset + 1, VSWAP_SLOTS);
+			continue;
+		}
+		do {
+			device = vswap_word_device(READ_ONCE(c->backing[*offset % VSWAP_SLOTS]));
+			if (device.val && swp_type(device) == type)
+				return true;
+		} while (++*offset % VSWAP_SLOTS);
+	}
+	return false;
+}
+
+/* Takes a page from its device into the swap cache, where it stays as the only copy. */
+static int vswap_leave_device(swp_entry_t entry)
+{
+	/* It is better to fail soon than to have other processes killed, or slow. */
+	gfp_t gfp = GFP_HIGHUSER_MOVABLE | __GFP_NORETRY | __GFP_NOWARN;
+	struct folio *folio;
+	bool is_new;
+	int err = 0;
+
+	folio = __read_swap_cache_async(entry, gfp, get_task_policy(current),
+					NO_INTERLEAVE_INDEX, &is_new, false);
+	if (!folio)
+		return vswap_count(entry) ? -ENOMEM : 0;
+	if (is_new)
+		swap_read_folio(folio, NULL);
+
+	folio_lock(folio);
+	folio_wait_writeback(folio);
+	/* It may have left the swap cache, and its slots may be gone. */
+	if (folio_test_swapcache(folio) && swap_is_vswap(folio->swap)) {
+		struct vswap_cluster *c = vswap_cluster(folio->swap);
+		unsigned int slot = vswap_slot(folio->swap);
+
+		if (folio_free_swap(folio)) {
+			/* Nobody needs it any more. */
+		} else if (folio_test_uptodate(folio)) {
+			folio_mark_dirty(folio);
+			for (long i = 0; i < folio_nr_pages(folio); i++)
+				vswap_clear(c, slot + i);
+		} else {
+			delete_from_swap_cache(folio);
+			err = -EIO;
+		}
+	}
+	folio_unlock(folio);
+	folio_put(folio);
+	return err;
+}
+
+/**
+ * vswap_unuse - take all virtual slots off a device
+ * @type: the device, from which no slots are given out any more
+ *
+ * Called by swapoff; sleeps. Page tables keep their entries. May be called
+ * again, as a page can be on its way to the device.
+ *
+ * Return: 0; -EINTR if there is a signal; -ENOMEM or -EIO if a page could not be
+ * read: it stays where it is, as do those after it.
+ */
+int vswap_unuse(unsigned int type)
+{
+	unsigned long offset = 0;
+	int err = 0;
+
+	for (; !err && vswap_next_on_device(type, &offset); offset++) {
+		if (signal_pending(current))
+			return -EINTR;
+		err = vswap_leave_device(swp_entry(VSWAP_TYPE, offset));
+	}
+	return err;
+}
+
+/**
+ * vswap_add_device - a device can be behind virtual slots
+ * @si: the device
+ *
+ * Called in swapon, with swap_lock held.
+ */
+void vswap_add_device(struct swap_info_struct *si)
+{
+	/* Reclaim asks before the page has a slot of a device. */
+	vswap_swap_info.flags |= si->flags & SWP_FS_OPS;
+}
+
+/**
+ * vswap_count_error - a device could not read or write pages
+ * @rw: READ or WRITE
+ * @nr_pages: how many
+ *
+ * See vswap_note_error(). May be called in interrupts.
+ */
+void vswap_count_error(int rw, long nr_pages)
+{
+	this_cpu_add(vswap_cpus.errors[rw], nr_pages);
 }
 
 /*
@@ -1381,8 +1751,8 @@ static long vswap_store_zeros(struct vswap_cluster *c, struct folio *folio)
  * @wbc: for the write to a device
  *
  * Called in reclaim. May sleep. All pages of the folio become VSWAP_ZERO or go
- * to zswap, or none does: then all go to a device, or stay in memory as the only
- * copy if there is no device that has as many slots in a row.
+ * to zswap, or none does: then all go to devices, in as few runs of slots as there
+ * are, or stay in memory as the only copy.
  *
  * Return: 0, and the folio is unlocked, perhaps with the write under way; or
  * AOP_WRITEPAGE_ACTIVATE, and it is dirty and still locked.
@@ -1392,7 +1762,6 @@ int vswap_writepage(struct folio *folio, struct writeback_control *wbc)
 	struct vswap_cluster *c = vswap_cluster(folio->swap);
 	long i, nr = folio_nr_pages(folio), nr_zero;
 	unsigned int slot = vswap_slot(folio->swap);
-	swp_entry_t device = {};
 
 	nr_zero = vswap_store_zeros(c, folio);
 	if (nr_zero == nr || zswap_store(folio)) {
@@ -1405,11 +1774,9 @@ int vswap_writepage(struct folio *folio, struct writeback_control *wbc)
 
 	for (i = 0; i < nr; i++)
 		vswap_clear(c, slot + i);
-	if (get_nr_swap_pages() > 0 && mem_cgroup_zswap_writeback_enabled(folio_memcg(folio)))
-		device = vswap_take_device_slots(folio);
-	if (device.val) {
-		vswap_set_device_slots(folio, device);
-		__swap_writepage(folio, wbc);
+	if (get_nr_swap_pages() > 0 && mem_cgroup_zswap_writeback_enabled(folio_memcg(folio)) &&
+	    vswap_go_to_device(folio)) {
+		vswap_write_to_device(folio, wbc);
 		return 0;
 	}
 
@@ -1551,168 +1918,6 @@ struct zswap_entry *vswap_set_zswap_entry(swp_entry_t entry, struct zswap_entry 
 }
 
 /*
- * Devices
- */
-
-/**
- * vswap_device_entry - the slot of a device behind a virtual slot
- * @entry: a virtual slot, which need not be in use
- *
- * Needs no lock; unless the caller owns the slot, it may change at once.
- *
- * Return: the slot of the device, or @entry if it is not on one.
- */
-swp_entry_t vswap_device_entry(swp_entry_t entry)
-{
-	swp_entry_t device = {};
-	struct vswap_cluster *c;
-
-	guard(rcu)();
-	c = vswap_cluster(entry);
-	if (c)
-		device = vswap_word_device(READ_ONCE(c->backing[vswap_slot(entry)]));
-	return device.val ? device : entry;
-}
-
-/**
- * vswap_take_device_slots - slots of a device for a folio with virtual ones
- * @folio: the folio, locked
- *
- * May sleep. The slots are charged to the memcg of the folio. They are for
- * vswap_set_device_slots(), or to be given back with swap_free_nr().
- *
- * Return: the first of as many slots in a row as the folio has pages, or an
- * empty entry.
- */
-swp_entry_t vswap_take_device_slots(struct folio *folio)
-{
-	swp_entry_t device = folio_alloc_device_swap(folio);
-	int nr = folio_nr_pages(folio);
-
-	if (device.val) {
-		/* One reference each, as for shared memory, and no swap cache. */
-		swap_shmem_alloc(device, nr);
-		swapcache_clear(swp_swap_info(device), device, nr);
-	}
-	return device;
-}
-
-/**
- * vswap_set_device_slots - put slots of a device behind virtual ones
- * @folio: a folio in the swap cache, locked, with nothing behind its slots
- * @device: what vswap_take_device_slots() returned
- *
- * The caller starts the write before it unlocks the folio.
- */
-void vswap_set_device_slots(struct folio *folio, swp_entry_t device)
-{
-	struct vswap_cluster *c = vswap_cluster(folio->swap);
-	unsigned int slot = vswap_slot(folio->swap);
-
-	for (long i = 0; i < folio_nr_pages(folio); i++, device.val++)
-		vswap_set(c, slot + i, vswap_device_word(device));
-}
-
-/* Finds a slot that is on this device, from *offset on. */
-static bool vswap_next_on_device(unsigned int type, unsigned long *offset)
-{
-	unsigned long end = READ_ONCE(vswap_nr_regions) * SWAP_ADDRESS_SPACE_PAGES;
-
-	while (*offset < end) {
-		struct vswap_cluster *c;
-		swp_entry_t device;
-
-		guard(rcu)();
-		c = vswap_cluster(swp_entry(VSWAP_TYPE, *offset));
-		if (!c) {
-			*offset = ALIGN(*offset + 1, VSWAP_SLOTS);
-			continue;
-		}
-		do {
-			device = vswap_word_device(READ_ONCE(c->backing[*offset % VSWAP_SLOTS]));
-			if (device.val && swp_type(device) == type)
-				return true;
-		} while (++*offset % VSWAP_SLOTS);
-	}
-	return false;
-}
-
-/* Takes a page from its device into the swap cache, where it stays as the only copy. */
-static int vswap_leave_device(swp_entry_t entry)
-{
-	/* It is better to fail than to have other processes killed. */
-	gfp_t gfp = GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL | __GFP_NOWARN;
-	struct folio *folio;
-	bool is_new;
-	int err = 0;
-
-	folio = __read_swap_cache_async(entry, gfp, get_task_policy(current),
-					NO_INTERLEAVE_INDEX, &is_new, false);
-	if (!folio)
-		return vswap_count(entry) ? -ENOMEM : 0;
-	if (is_new)
-		swap_read_folio(folio, NULL);
-
-	folio_lock(folio);
-	folio_wait_writeback(folio);
-	/* It may have left the swap cache, and its slots may be gone. */
-	if (folio_test_swapcache(folio) && swap_is_vswap(folio->swap)) {
-		struct vswap_cluster *c = vswap_cluster(folio->swap);
-		unsigned int slot = vswap_slot(folio->swap);
-
-		if (folio_free_swap(folio)) {
-			/* Nobody needs it any more. */
-		} else if (folio_test_uptodate(folio)) {
-			folio_mark_dirty(folio);
-			for (long i = 0; i < folio_nr_pages(folio); i++)
-				vswap_clear(c, slot + i);
-		} else {
-			delete_from_swap_cache(folio);
-			err = -EIO;
-		}
-	}
-	folio_unlock(folio);
-	folio_put(folio);
-	return err;
-}
-
-/**
- * vswap_unuse - take all virtual slots off a device
- * @type: the device, from which no slots are given out any more
- *
- * Called by swapoff; sleeps. Page tables keep their entries. May be called
- * again, as a page can be on its way to the device.
- *
- * Return: 0; -EINTR if there is a signal; -ENOMEM or -EIO if a page could not be
- * read: it stays where it is, as do those after it.
- */
-int vswap_unuse(unsigned int type)
-{
-	unsigned long offset = 0;
-	int err = 0;
-
-	for (; !err && vswap_next_on_device(type, &offset); offset++) {
-		if (signal_pending(current))
-			return -EINTR;
-		err = vswap_leave_device(swp_entry(VSWAP_TYPE, offset));
-		cond_resched();
-	}
-	return err;
-}
-
-/**
- * vswap_add_device - a device can be behind virtual slots
- * @si: the device
- *
- * Called in swapon, with swap_lock held.
- */
-void vswap_add_device(struct swap_info_struct *si)
-{
-	/* Reclaim asks before the page has a slot of a device. */
-	vswap_swap_info.flags |= si->flags & SWP_FS_OPS;
-}
-
-/*
  * Memcgs
  *
  * A slot holds a reference to the id of its memcg. With cgroup v1 it carries a
@@ -1826,6 +2031,9 @@ static struct kobj_attribute vswap_##_name##_attr = __ATTR_RO(_name)
 #define VSWAP_SLOTS_ATTR(_name, _backing)					\
 	VSWAP_ATTR(_name, vswap_show_sum(buf, &vswap_cpus.slots[_backing]))
 
+#define VSWAP_ERROR_ATTR(_name, _rw)						\
+	VSWAP_ATTR(_name, vswap_show_sum(buf, &vswap_cpus.errors[_rw]))
+
 #define VSWAP_FALLBACK_ATTR(_name, _why)					\
 	VSWAP_ATTR(_name, vswap_show_sum(buf, &vswap_cpus.fallbacks[_why]))
 
@@ -1837,11 +2045,13 @@ VSWAP_COUNTER_ATTR(regions, READ_ONCE(vswap_nr_regions));
 VSWAP_COUNTER_ATTR(clusters, atomic_long_read(&vswap_nr_clusters));
 VSWAP_COUNTER_ATTR(table_bytes, atomic_long_read(&vswap_table_bytes));
 VSWAP_COUNTER_ATTR(table_limit_bytes, vswap_table_limit());
-VSWAP_FALLBACK_ATTR(fallback_zswap, VSWAP_FALLBACK_ZSWAP);
+VSWAP_FALLBACK_ATTR(fallback_full, VSWAP_FALLBACK_FULL);
 VSWAP_FALLBACK_ATTR(fallback_memcg, VSWAP_FALLBACK_MEMCG);
 VSWAP_FALLBACK_ATTR(fallback_limit, VSWAP_FALLBACK_LIMIT);
 VSWAP_FALLBACK_ATTR(fallback_memory, VSWAP_FALLBACK_MEMORY);
 VSWAP_FALLBACK_ATTR(fallback_store, VSWAP_FALLBACK_STORE);
+VSWAP_ERROR_ATTR(read_errors, READ);
+VSWAP_ERROR_ATTR(write_errors, WRITE);
 
 static struct attribute *vswap_attrs[] = {
 	&vswap_slots_none_attr.attr,
@@ -1852,11 +2062,13 @@ static struct attribute *vswap_attrs[] = {
 	&vswap_clusters_attr.attr,
 	&vswap_table_bytes_attr.attr,
 	&vswap_table_limit_bytes_attr.attr,
-	&vswap_fallback_zswap_attr.attr,
+	&vswap_fallback_full_attr.attr,
 	&vswap_fallback_memcg_attr.attr,
 	&vswap_fallback_limit_attr.attr,
 	&vswap_fallback_memory_attr.attr,
 	&vswap_fallback_store_attr.attr,
+	&vswap_read_errors_attr.attr,
+	&vswap_write_errors_attr.attr,
 	NULL,
 };
 ATTRIBUTE_GROUPS(vswap);
@@ -1908,16 +2120,23 @@ static int vswap_setup(void)
 		pr_err("cannot be set up: error %d\n", state);
 		return state;
 	}
+	err = bioset_init(&vswap_bios, BIO_POOL_SIZE, 0, BIOSET_NEED_BVECS);
+	if (err)
+		goto remove_state;
 	err = percpu_ref_init(&vswap_swap_info.users, vswap_users_release, 0, GFP_KERNEL);
-	if (err) {
-		cpuhp_remove_state_nocalls(state);
-		pr_err("cannot be set up: error %d\n", err);
-		return err;
-	}
+	if (err)
+		goto exit_bios;
 	swap_add_type(&vswap_swap_info);
 	static_branch_enable(&vswap_ever_enabled);
 	WRITE_ONCE(vswap_ready, true);
 	return 0;
+
+exit_bios:
+	bioset_exit(&vswap_bios);
+remove_state:
+	cpuhp_remove_state_nocalls(state);
+	pr_err("cannot be set up: error %d\n", err);
+	return err;
 }
 
 static int vswap_enabled_set(const char *val, const struct kernel_param *kp)

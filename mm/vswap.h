@@ -37,10 +37,18 @@ struct zswap_entry *vswap_set_zswap_entry(swp_entry_t entry, struct zswap_entry 
 
 /* Slots of devices behind them */
 swp_entry_t vswap_device_entry(swp_entry_t entry);
-swp_entry_t vswap_take_device_slots(struct folio *folio);
-void vswap_set_device_slots(struct folio *folio, swp_entry_t device);
+swp_entry_t vswap_take_device_slots(struct folio *folio, unsigned int order);
+void vswap_set_device_slots(swp_entry_t entry, swp_entry_t device, unsigned int order);
 int vswap_unuse(unsigned int type);
 void vswap_add_device(struct swap_info_struct *si);
+void vswap_count_error(int rw, long nr_pages);
+
+/* A device could not READ or WRITE the folio. May be called in interrupts. */
+static inline void vswap_note_error(struct folio *folio, int rw)
+{
+	if (swap_is_vswap(folio->swap))
+		vswap_count_error(rw, folio_nr_pages(folio));
+}
 
 /* Whose they are */
 unsigned short vswap_memcg_id(swp_entry_t entry);

@@ -1129,7 +1129,7 @@ static int zswap_writeback_entry(struct zswap_entry *entry, swp_entry_t swp)
 		goto drop_folio;
 	if (swap_is_vswap(swp)) {
 		err = -ENOSPC;
-		device = vswap_take_device_slots(folio);
+		device = vswap_take_device_slots(folio, 0);
 		if (!device.val)
 			goto drop_folio;
 	}
@@ -1140,7 +1140,7 @@ static int zswap_writeback_entry(struct zswap_entry *entry, swp_entry_t swp)
 	zswap_count_events(entry->objcg, ZSWPWB, 1);
 	zswap_entry_erase(entry);
 	if (device.val)
-		vswap_set_device_slots(folio, device);
+		vswap_set_device_slots(folio->swap, device, 0);
 	folio_mark_uptodate(folio);
 	/* Nobody asked for it: the first to be reclaimed when it is written. */
 	folio_set_reclaim(folio);

@@ -109,7 +109,8 @@ static void vswap_test_expect_given_back(struct kunit *test)
 	int i;
 
 	rcu_barrier();
-	bytes += DIV_ROUND_UP(vswap_nr_regions, VSWAP_TABLE_REGIONS) * PAGE_SIZE;
+	/* The first table is always there. */
+	KUNIT_EXPECT_LE(test, vswap_nr_regions, VSWAP_TABLE_SIZE);
 	list_for_each_entry(c, &vswap_empty, list)
 		bytes += vswap_cluster_bytes() + (c->carry ? VSWAP_SLOTS * sizeof(*c->carry) : 0);
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&vswap_table_bytes), bytes);
@@ -308,6 +309,66 @@ static void vswap_test_no_cluster_is_made_beyond_the_limit(struct kunit *test)
 	/* A cluster that is there may be used whatever the limit. */
 	vswap_max_table_percent = 0;
 	KUNIT_EXPECT_PTR_EQ(test, vswap_cluster(vswap_test_alloc(test, 0)), vswap_cluster(entry));
+}
+
+/* No CPU has a cluster or a region of its own any more. */
+static void vswap_test_leave_cpus(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		vswap_cpu_dead(cpu);
+}
+
+/* As if so many regions were in use that the next one is beyond 32 bits. */
+static void vswap_test_slots_reach_beyond_32_bits(struct kunit *test)
+{
+	unsigned long nr = vswap_nr_regions, nr_empty = vswap_nr_empty;
+	unsigned long far = VSWAP_TABLE_SIZE * VSWAP_TABLE_SIZE;
+	size_t bytes = atomic_long_read(&vswap_table_bytes);
+	struct vswap_region *region;
+	struct vswap_cluster *c;
+	LIST_HEAD(roomy);
+	LIST_HEAD(empty);
+	swp_entry_t entry;
+
+	if (vswap_max_regions() <= far)
+		kunit_skip(test, "an entry has no room for so large an offset here");
+	vswap_test_leave_cpus();
+	list_splice_init(&vswap_roomy, &roomy);
+	list_splice_init(&vswap_empty, &empty);
+	vswap_nr_empty = 0;
+	WRITE_ONCE(vswap_nr_regions, far);
+
+	entry = vswap_test_alloc(test, 0);
+	region = vswap_region(swp_offset(entry));
+	c = vswap_cluster(entry);
+	KUNIT_EXPECT_EQ(test, swp_offset(entry), far * SWAP_ADDRESS_SPACE_PAGES);
+	KUNIT_EXPECT_EQ(test, pte_to_swp_entry(swp_entry_to_pte(entry)).val, entry.val);
+	KUNIT_EXPECT_PTR_EQ(test, vswap_address_space(entry), &region->space);
+	KUNIT_EXPECT_TRUE(test, vswap_has_cache(entry));
+	KUNIT_EXPECT_FALSE(test, vswap_has_cache(vswap_test_entry(swp_offset(entry) + 1)));
+	KUNIT_EXPECT_EQ(test, vswap_duplicate(entry, 1, 1), 0);
+	vswap_drop_cache(entry, 1);
+	KUNIT_EXPECT_EQ(test, vswap_count(entry), 1);
+	vswap_free_nr(entry, 1);
+	KUNIT_EXPECT_EQ(test, vswap_count(entry), 0);
+
+	/* The region goes, which it never does otherwise. */
+	KUNIT_EXPECT_EQ(test, c->state, VSWAP_EMPTY);
+	vswap_free_memory(c);
+	vswap_test_leave_cpus();
+	WRITE_ONCE(vswap_nr_regions, nr);
+	free_page((unsigned long)vswap_table(far));
+	free_page((unsigned long)vswap_tables[far / VSWAP_TABLE_SIZE / VSWAP_TABLE_SIZE]);
+	vswap_tables[far / VSWAP_TABLE_SIZE / VSWAP_TABLE_SIZE] = NULL;
+	kfree(region);
+	INIT_LIST_HEAD(&vswap_roomy);
+	INIT_LIST_HEAD(&vswap_empty);
+	list_splice(&roomy, &vswap_roomy);
+	list_splice(&empty, &vswap_empty);
+	vswap_nr_empty = nr_empty;
+	atomic_long_set(&vswap_table_bytes, bytes);
 }
 
 static void vswap_test_clusters_of_a_dead_cpu_go_to_others(struct kunit *test)
@@ -516,6 +577,44 @@ static void vswap_test_expect_slots(struct kunit *test, long none, long zero, lo
 	KUNIT_EXPECT_EQ(test, vswap_test_slots(VSWAP_BACKING_NONE), none);
 	KUNIT_EXPECT_EQ(test, vswap_test_slots(VSWAP_BACKING_ZERO), zero);
 	KUNIT_EXPECT_EQ(test, vswap_test_slots(VSWAP_BACKING_ZSWAP), zswap);
+}
+
+/* Of all that can be behind a slot, swapoff wants what is on its device. */
+static void vswap_test_slots_on_a_device_are_found(struct kunit *test)
+{
+	static const unsigned int type[] = { 3, 4, 3, 3 };
+	unsigned long found[ARRAY_SIZE(type)], offset = 0, word;
+	unsigned int i, nr = 0, place[] = { 0, 5, 7, VSWAP_SLOTS - 1 };
+	swp_entry_t entry = vswap_test_alloc_cluster(test);
+	swp_entry_t next = vswap_test_alloc_cluster(test);
+	struct vswap_cluster *c = vswap_cluster(entry);
+
+	for (i = 0; i < ARRAY_SIZE(type); i++)
+		vswap_set(c, place[i], vswap_device_word(swp_entry(type[i], 1000 - i)));
+	vswap_set(c, 1, VSWAP_ZERO);
+	vswap_set(vswap_cluster(next), 2, vswap_device_word(swp_entry(3, 0)));
+	vswap_set(vswap_cluster(next), 3, VSWAP_ZERO);
+
+	for (; vswap_next_on_device(3, &offset); offset++) {
+		KUNIT_ASSERT_LT(test, nr, ARRAY_SIZE(found));
+		found[nr++] = offset;
+	}
+	KUNIT_ASSERT_EQ(test, nr, 4);
+	i = swp_offset(next) < swp_offset(entry);
+	KUNIT_EXPECT_EQ(test, found[i ? 0 : 3], swp_offset(next) + 2);
+	KUNIT_EXPECT_EQ(test, found[i], swp_offset(entry));
+	KUNIT_EXPECT_EQ(test, found[i + 1], swp_offset(entry) + 7);
+	KUNIT_EXPECT_EQ(test, found[i + 2], swp_offset(entry) + VSWAP_SLOTS - 1);
+
+	/* No such device is there to give them back to. */
+	for (offset = 0; vswap_next_on_device(3, &offset); offset++)
+		vswap_set(vswap_cluster(vswap_test_entry(offset)), offset % VSWAP_SLOTS, 0);
+	offset = 0;
+	KUNIT_EXPECT_TRUE(test, vswap_next_on_device(4, &offset));
+	word = vswap_set(c, place[1], 0);
+	KUNIT_EXPECT_EQ(test, vswap_word_device(word).val, swp_entry(4, 999).val);
+	offset = 0;
+	KUNIT_EXPECT_FALSE(test, vswap_next_on_device(4, &offset));
 }
 
 static void vswap_test_slots_are_counted_by_what_is_behind(struct kunit *test)
@@ -843,6 +942,7 @@ static struct kunit_case vswap_test_cases[] = {
 	KUNIT_CASE(vswap_test_small_folios_get_what_large_ones_left),
 	KUNIT_CASE(vswap_test_full_cluster_is_refilled_when_it_is_worth_it),
 	KUNIT_CASE(vswap_test_no_cluster_is_made_beyond_the_limit),
+	KUNIT_CASE(vswap_test_slots_reach_beyond_32_bits),
 	KUNIT_CASE(vswap_test_clusters_of_a_dead_cpu_go_to_others),
 	KUNIT_CASE(vswap_test_count_is_exact_whatever_its_size),
 	KUNIT_CASE(vswap_test_only_one_has_the_cache),
@@ -851,6 +951,7 @@ static struct kunit_case vswap_test_cases[] = {
 	KUNIT_CASE(vswap_test_range_goes_over_clusters_and_regions),
 	KUNIT_CASE(vswap_test_backing_becomes_only_what_it_may),
 	KUNIT_CASE(vswap_test_word_tells_what_is_behind),
+	KUNIT_CASE(vswap_test_slots_on_a_device_are_found),
 	KUNIT_CASE(vswap_test_slots_are_counted_by_what_is_behind),
 	KUNIT_CASE(vswap_test_freed_slots_leave_nothing_in_zswap),
 	KUNIT_CASE(vswap_test_slot_on_its_way_out_is_out_of_reach),
