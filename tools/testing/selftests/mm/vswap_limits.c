@@ -6,7 +6,7 @@
  */
 #include "zswap_test.h"
 
-static pid_t hog;
+static pid_t hog, watcher;
 static void *ballast;
 static unsigned long ballast_bytes;
 
@@ -20,6 +20,11 @@ static void clean_up(void)
 		waitpid(hog, NULL, 0);
 	}
 	hog = 0;
+	if (watcher > 0) {
+		kill(watcher, SIGKILL);
+		waitpid(watcher, NULL, 0);
+	}
+	watcher = 0;
 }
 
 /* ---- helpers ---- */
@@ -88,6 +93,72 @@ static bool used_falls_to(long long slots, const char *when)
 
 /* ---- all memory ---- */
 
+/* Pages that were free at the worst moment, seen by a child. */
+static struct {
+	bool stop;
+	long long least;
+} *watch;
+
+static void watch_free(void)
+{
+	long long free;
+
+	if (!lock_self())
+		_exit(1);
+	while (!__atomic_load_n(&watch->stop, __ATOMIC_RELAXED)) {
+		free = vm_event("nr_free_pages");
+		if (free < watch->least)
+			watch->least = free;
+		nap_ms(1);
+	}
+	_exit(0);
+}
+
+static bool watch_start(void)
+{
+	watch = mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (watch == MAP_FAILED) {
+		watch = NULL;
+		return false;
+	}
+	watch->least = LLONG_MAX;
+	watcher = fork_child();
+	if (!watcher)
+		watch_free();
+	return watcher > 0;
+}
+
+/* Pages that all zones together keep for those who free memory. */
+static long long reserve(void)
+{
+	FILE *f = fopen("/proc/zoneinfo", "r");
+	long long sum = 0, min;
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, " min %lld", &min) == 1)
+			sum += min;
+	if (f)
+		fclose(f);
+	return sum;
+}
+
+/* Tables are made from the upper half of the reserve at most. */
+static bool watch_stop(void)
+{
+	long long least = watch->least, most = reserve();
+
+	__atomic_store_n(&watch->stop, true, __ATOMIC_RELAXED);
+	if (!exited_well(watcher))
+		return false;
+	watcher = 0;
+	ksft_print_msg("at least %lld pages were free, the reserve has %lld\n", least, most);
+	if (least >= most / 4)
+		return true;
+	fail("the reserve of %lld pages was down to %lld", most, least);
+	return false;
+}
+
 /*
  * Use half as much again as the rest, anonymous and shared: with what is locked it
  * is more than there is.
@@ -103,6 +174,8 @@ static int more_than_memory(void)
 	if (!memory_get(&other, pages / 3, 1, true))
 		return KSFT_FAIL;
 	count_from_here();
+	if (!watch_start())
+		return KSFT_FAIL;
 	for (i = 0; i < other.pages; i++)
 		renew_small(&other, i);
 	if (!memory_of_small(&mem, pages * 2 / 3))
@@ -113,6 +186,7 @@ static int more_than_memory(void)
 	for (i = 0; i < mem.pages; i += 3)
 		renew_small(&mem, i);
 	good &= intact(&other, "shared, partly new") && intact(&mem, "partly new");
+	good &= watch_stop();
 	ksft_print_msg("%lu MiB locked, %lu pages in %lu MiB: %lld stored, %lld loaded\n",
 		       ballast_bytes >> 20, mem.pages + other.pages, rest >> 20,
 		       grown("vswpout"), grown("vswpin"));
@@ -310,6 +384,26 @@ static int zswap_max_above(void)
 	return limit(GROUP, "memory.zswap.max", 64 << 20) ? zswap_max("") : KSFT_FAIL;
 }
 
+/* Who reads a page does not pay for it: it goes back to the group that had it. */
+static int read_by_another_group(void)
+{
+	long long owner, reader, bytes = 512 * page_size();
+	bool good;
+
+	if (!group_below("/owner") || !group_below("/reader") || !cgroup_enter("/owner") ||
+	    !memory_of_small(&mem, 512) || !page_out_all(&mem) || !cgroup_enter("/reader"))
+		return KSFT_FAIL;
+	good = intact(&mem, "read in another group");
+	owner = cgroup_field("/owner", "memory.stat", "anon");
+	reader = cgroup_field("/reader", "memory.stat", "anon");
+	if (owner < bytes * 9 / 10 || reader > bytes / 10)
+		good = fail("of %lld bytes the owner has %lld and the reader %lld", bytes, owner,
+			    reader) == KSFT_PASS;
+	memory_put(&mem);
+	good &= cgroup_enter(GROUP) && cgroup_remove("/owner") && cgroup_remove("/reader");
+	return good ? KSFT_PASS : KSFT_FAIL;
+}
+
 #define GROUPS	12
 
 /* Have all out in one group, leave it and have it removed; then, or never, look. */
@@ -500,6 +594,7 @@ static const struct test tests[] = {
 	{ "memory.swap.max=0 above: nothing is swapped", swap_max_zero_above, NO_AREA },
 	{ "memory.zswap.max holds, the rest stays in memory", zswap_max_of_group, NO_AREA },
 	{ "memory.zswap.max above holds, the rest stays in memory", zswap_max_above, NO_AREA },
+	{ "a page goes back to the group that had it", read_by_another_group, NO_AREA },
 	{ "pages of removed cgroups can be read", removed_groups, NO_AREA },
 	{ "without memory for tables nothing is lost", no_tables, VIRTUAL },
 	{ "swap is counted as it should be", numbers, VIRTUAL },

@@ -28,10 +28,12 @@ struct test {
 #define VIRTUAL	4		/* with virtual slots and no swap area, too */
 #define NO_AREA	8		/* only so */
 #define CROWDS	16		/* swaps out others, whose pages may stay so for long */
+#define BEHIND	32		/* on the disk behind virtual slots, too */
+#define ONLY_BEHIND	64	/* only so */
 };
 
 /* What a test swaps to. */
-enum area_kind { AREA_DISK, AREA_ZRAM, AREA_NONE, NR_AREAS };
+enum area_kind { AREA_DISK, AREA_ZRAM, AREA_NONE, AREA_BEHIND, NR_AREAS };
 
 static struct {
 	char *compressors;
@@ -308,7 +310,7 @@ static inline bool not_split(unsigned long huge, long long split, long long fall
 
 static inline int test_start(const char *with, enum area_kind kind)
 {
-	int ret = zswap_start(with) ? : vswap_start(kind == AREA_NONE);
+	int ret = zswap_start(with) ? : vswap_start(kind == AREA_NONE || kind == AREA_BEHIND);
 
 	if (ret)
 		return ret;
@@ -318,7 +320,7 @@ static inline int test_start(const char *with, enum area_kind kind)
 	/* zram may have to take as much as the disk. */
 	if (kind == AREA_ZRAM)
 		ret = area_on_zram(NULL, disk.pages);
-	else if (kind == AREA_DISK && !area_on(disk.node, disk.pages))
+	else if (kind != AREA_NONE && !area_on(disk.node, disk.pages))
 		ret = KSFT_FAIL;
 	if (ret)
 		return ret;
@@ -357,14 +359,16 @@ static inline bool test_stop(unsigned int flags)
 
 static inline void run(const struct test *test, const char *with, enum area_kind kind)
 {
-	static const char * const where[NR_AREAS] = { "", ", on zram", ", in virtual slots" };
+	static const char * const where[NR_AREAS] = {
+		"", ", on zram", ", in virtual slots", ", behind virtual slots"
+	};
 	double start = now();
 	char name[160];
 	int result;
 
 	snprintf(name, sizeof(name), "%s%s%s%s", test->flags & EACH ? with : "",
 		 test->flags & EACH ? ": " : "", test->name,
-		 test->flags & NO_AREA ? "" : where[kind]);
+		 test->flags & (NO_AREA | ONLY_BEHIND) ? "" : where[kind]);
 	seed = opt.seed;
 	result = test_start(with, kind);
 	if (!result)
@@ -379,9 +383,11 @@ static inline bool runs_on(const struct test *test, enum area_kind kind)
 {
 	switch (kind) {
 	case AREA_DISK:
-		return !(test->flags & NO_AREA);
+		return !(test->flags & (NO_AREA | ONLY_BEHIND));
 	case AREA_ZRAM:
 		return test->flags & ON_ZRAM;
+	case AREA_BEHIND:
+		return test->flags & (BEHIND | ONLY_BEHIND);
 	default:
 		return test->flags & (VIRTUAL | NO_AREA);
 	}
