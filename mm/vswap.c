@@ -289,6 +289,7 @@ static struct bio_set vswap_bios;
 static struct swap_info_struct vswap_swap_info = {
 	.flags = SWP_USED | SWP_STABLE_WRITES,	/* as some device behind it may need it */
 	.type = VSWAP_TYPE,
+	.max = UINT_MAX,	/* where readahead ends; slots may be beyond */
 };
 
 static_assert(VSWAP_CLUSTERS * VSWAP_SLOTS == SWAP_ADDRESS_SPACE_PAGES);
