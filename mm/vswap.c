@@ -86,9 +86,11 @@
 #include <linux/zswap.h>
 
 #include "internal.h"
-#include "memcontrol-v1.h"
 #include "swap.h"
 #include "vswap.h"
+#ifdef CONFIG_MEMCG
+#include "memcontrol-v1.h"
+#endif
 
 /*
  * Data
@@ -890,7 +892,7 @@ static void vswap_put_memcg(struct vswap_cluster *c, unsigned int slot, unsigned
 
 	if (!id)
 		return;
-	if (!cgroup_subsys_on_dfl(memory_cgrp_subsys)) {
+	if (do_memsw_account()) {
 		mem_cgroup_uncharge_swap(vswap_entry(c, slot), nr);
 		return;
 	}
@@ -1318,7 +1320,7 @@ bool vswap_has_cache(swp_entry_t entry)
  */
 static bool vswap_memcg_may_swap(struct mem_cgroup *memcg, bool to_zswap)
 {
-	if (!cgroup_subsys_on_dfl(memory_cgrp_subsys))
+	if (do_memsw_account())
 		return true;
 	for (; memcg && !mem_cgroup_is_root(memcg); memcg = parent_mem_cgroup(memcg))
 		if (!READ_ONCE(memcg->swap.max) || (to_zswap && !READ_ONCE(memcg->zswap_max)))
@@ -1969,7 +1971,7 @@ unsigned short vswap_memcg_record(swp_entry_t entry, unsigned short id, unsigned
 {
 	struct vswap_cluster *c = vswap_cluster(entry);
 
-	if (cgroup_subsys_on_dfl(memory_cgrp_subsys))
+	if (!do_memsw_account())
 		return vswap_memcg_write(c, vswap_slot(entry), id, nr);
 
 	guard(spinlock_irqsave)(&vswap_memcg_lock);
