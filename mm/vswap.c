@@ -110,7 +110,6 @@
  * Regions are found through three levels of tables, those of the lower two of this
  * size; but the first of them all directly, as hardly a machine needs more.
  */
-#define VSWAP_TABLE_SIZE	(PAGE_SIZE / sizeof(void *))
 #define VSWAP_TOP_SIZE		512
 
 /* In reclaim: as the swap cache allocates its nodes. */
@@ -268,7 +267,7 @@ static unsigned int vswap_nr_empty;
 static LIST_HEAD(vswap_roomy);
 
 /* Neither tables nor regions are ever freed. */
-static struct vswap_region *vswap_first_table[VSWAP_TABLE_SIZE];
+struct vswap_region *vswap_first_table[VSWAP_TABLE_SIZE];
 static struct vswap_region ***vswap_tables[VSWAP_TOP_SIZE];
 static unsigned long vswap_nr_regions;
 
@@ -295,6 +294,7 @@ static struct swap_info_struct vswap_swap_info = {
 };
 
 static_assert(VSWAP_CLUSTERS * VSWAP_SLOTS == SWAP_ADDRESS_SPACE_PAGES);
+static_assert(!offsetof(struct vswap_region, space));
 static_assert(VSWAP_TYPE_SHIFT + MAX_SWAPFILES_SHIFT <= VSWAP_OFFSET_SHIFT);
 
 /*
@@ -432,7 +432,7 @@ static swp_entry_t vswap_entry(const struct vswap_cluster *c, unsigned int slot)
 }
 
 /**
- * vswap_address_space - the swap cache of a slot
+ * vswap_find_address_space - the swap cache of a slot, wherever it is
  * @entry: a slot, of which nothing else need be known
  *
  * May be called anywhere.
@@ -440,7 +440,7 @@ static swp_entry_t vswap_entry(const struct vswap_cluster *c, unsigned int slot)
  * Return: the address_space, which is never freed. If there was never a slot
  * there, one that is always empty.
  */
-struct address_space *vswap_address_space(swp_entry_t entry)
+struct address_space *vswap_find_address_space(swp_entry_t entry)
 {
 	struct vswap_region *region = vswap_region(swp_offset(entry));
 
@@ -1328,6 +1328,17 @@ static bool vswap_memcg_may_swap(struct mem_cgroup *memcg, bool to_zswap)
 	return true;
 }
 
+/* With cgroup v1 that is done when a page has left memory. */
+static void vswap_note_memcg(swp_entry_t entry, struct mem_cgroup *memcg, unsigned int nr)
+{
+	if (!memcg || do_memsw_account())
+		return;
+	memcg = mem_cgroup_id_get_online(memcg);
+	if (nr > 1)
+		mem_cgroup_id_get_many(memcg, nr - 1);
+	vswap_memcg_record(entry, mem_cgroup_id(memcg), nr);
+}
+
 static int vswap_charge_run(struct folio *folio, swp_entry_t device, unsigned int nr)
 {
 	return mem_cgroup_disabled() ? 0 : __mem_cgroup_try_charge_swap(folio, device, nr);
@@ -1336,6 +1347,10 @@ static int vswap_charge_run(struct folio *folio, swp_entry_t device, unsigned in
 static bool vswap_memcg_may_swap(struct mem_cgroup *memcg, bool to_zswap)
 {
 	return true;
+}
+
+static void vswap_note_memcg(swp_entry_t entry, struct mem_cgroup *memcg, unsigned int nr)
+{
 }
 
 static int vswap_charge_run(struct folio *folio, swp_entry_t device, unsigned int nr)
@@ -1414,8 +1429,7 @@ swp_entry_t vswap_alloc(struct folio *folio)
 		why = VSWAP_FALLBACK_FULL;
 
 	if (entry.val)
-		/* Cannot fail: there is no limit, only the slots' memcg is noted. */
-		mem_cgroup_try_charge_swap(folio, entry);
+		vswap_note_memcg(entry, memcg, 1 << order);
 	else
 		vswap_count_fallback(folio, why);
 	return entry;
@@ -1556,9 +1570,13 @@ static void vswap_write_to_device(struct folio *folio, struct writeback_control 
 	unsigned int slot = vswap_slot(folio->swap), end = slot + folio_nr_pages(folio), run;
 	blk_opf_t opf = REQ_OP_WRITE | REQ_SWAP | wbc_to_write_flags(wbc);
 	struct bio *last, *bio;
+	swp_entry_t device = vswap_word_device(c->backing[slot]);
 	size_t offset = 0;
 
-	if (vswap_run_length(c, slot, end - slot) == end - slot) {
+	run = vswap_run_length(c, slot, end - slot);
+	/* These are not written by an asynchronous bio. */
+	if (run == end - slot &&
+	    swp_swap_info(device)->flags & (SWP_FS_OPS | SWP_SYNCHRONOUS_IO)) {
 		__swap_writepage(folio, wbc);
 		return;
 	}
@@ -1568,10 +1586,7 @@ static void vswap_write_to_device(struct folio *folio, struct writeback_control 
 	folio_unlock(folio);
 	last = bio_alloc_bioset(NULL, 1, opf, GFP_NOIO, &vswap_bios);
 	last->bi_end_io = end_swap_bio_write;
-	for (; slot < end; slot += run) {
-		swp_entry_t device = vswap_word_device(c->backing[slot]);
-
-		run = vswap_run_length(c, slot, end - slot);
+	for (;;) {
 		bio = last;
 		if (slot + run < end) {
 			bio = bio_alloc(NULL, 1, opf, GFP_NOIO);
@@ -1581,9 +1596,16 @@ static void vswap_write_to_device(struct folio *folio, struct writeback_control 
 		bio->bi_iter.bi_sector = swap_entry_sector(device);
 		bio_add_folio_nofail(bio, folio, run * PAGE_SIZE, offset);
 		bio_associate_blkg_from_page(bio, folio);
-		submit_bio(bio);
+		slot += run;
 		offset += run * PAGE_SIZE;
+		/* The last bio may end at once, and everything with it. */
+		if (slot == end)
+			break;
+		submit_bio(bio);
+		device = vswap_word_device(c->backing[slot]);
+		run = vswap_run_length(c, slot, end - slot);
 	}
+	submit_bio(last);
 }
 
 /* Finds a slot that is on this device, from *offset on. */
@@ -1657,20 +1679,26 @@ static int vswap_leave_device(swp_entry_t entry)
  * Called by swapoff; sleeps. Page tables keep their entries. May be called
  * again, as a page can be on its way to the device.
  *
- * Return: 0; -EINTR if there is a signal; -ENOMEM or -EIO if a page could not be
- * read: it stays where it is, as do those after it.
+ * Return: 0; -EINTR if there is a signal; -ENOMEM if there is no memory for a
+ * page: it stays where it is, as do those after it. -EIO if pages could not be
+ * read: they stay, all others have moved.
  */
 int vswap_unuse(unsigned int type)
 {
 	unsigned long offset = 0;
-	int err = 0;
+	int err, ret = 0;
 
-	for (; !err && vswap_next_on_device(type, &offset); offset++) {
+	for (; vswap_next_on_device(type, &offset); offset++) {
 		if (signal_pending(current))
 			return -EINTR;
 		err = vswap_leave_device(swp_entry(VSWAP_TYPE, offset));
+		if (err == -ENOMEM)
+			return err;
+		/* A page that cannot be read is no reason to leave others there. */
+		if (err)
+			ret = err;
 	}
-	return err;
+	return ret;
 }
 
 /**

@@ -11,8 +11,13 @@
 
 #include <linux/vswap.h>
 
+struct vswap_region;
 struct writeback_control;
 struct zswap_entry;
+
+/* Each region begins with the address_space that is the swap cache of its slots. */
+#define VSWAP_TABLE_SIZE	(PAGE_SIZE / sizeof(void *))
+extern struct vswap_region *vswap_first_table[VSWAP_TABLE_SIZE];
 
 /* Slots, and references to them */
 swp_entry_t vswap_alloc(struct folio *folio);
@@ -25,7 +30,7 @@ int vswap_count(swp_entry_t entry);
 bool vswap_is_referenced(swp_entry_t entry, int nr);
 bool vswap_has_cache(swp_entry_t entry);
 bool vswap_can_skip_cache(swp_entry_t entry);
-struct address_space *vswap_address_space(swp_entry_t entry);
+struct address_space *vswap_find_address_space(swp_entry_t entry);
 
 /* What is behind them */
 int vswap_writepage(struct folio *folio, struct writeback_control *wbc);
