@@ -543,7 +543,7 @@ static inline int loop_attach(int file, char *node, size_t size)
 		.block_size = page_size(),
 		.info.lo_flags = LO_FLAGS_AUTOCLEAR,
 	};
-	int control = open("/dev/loop-control", O_RDWR), fd = -1, nr, tries = 20;
+	int control = open("/dev/loop-control", O_RDWR), fd = -1, writer, nr, tries = 20;
 
 	while (control >= 0 && tries--) {
 		nr = ioctl(control, LOOP_CTL_GET_FREE);
@@ -559,8 +559,14 @@ static inline int loop_attach(int file, char *node, size_t size)
 		fd = -1;
 		nap_ms(100);
 	}
+	/* What is open for writing cannot be mounted everywhere. */
+	writer = fd;
+	if (fd >= 0)
+		fd = open(node, O_RDONLY);
 	if (fd < 0)
 		fd = -errno;
+	if (writer >= 0)
+		close(writer);
 	if (control >= 0)
 		close(control);
 	return fd;

@@ -26,6 +26,7 @@
 static struct {
 	char *stores;
 	const char *device;
+	const char *second;
 	unsigned long mib;
 	unsigned long seconds;
 	unsigned long ops;
@@ -829,12 +830,30 @@ static bool writer_lives(unsigned int nr, unsigned long pages)
 	return reader_ends() && good;
 }
 
+/* The second device goes and comes, in turn with the area, for as long as there is pressure. */
+static bool second_turns(unsigned int nr)
+{
+	if (nr & 1)
+		return !swapoff(opt.second) || complain("swapoff of the second device");
+	return !swapon(opt.second, SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK) ||
+	       complain("swapon of the second device");
+}
+
+/* Its swapoff may have been killed half-way: what is left of it is completed. */
+static bool second_off(void)
+{
+	return !opt.second || !swapoff(opt.second) || errno == EINVAL ||
+	       complain("last swapoff of the second device");
+}
+
 /* Caches dropped and memory compacted, until it is killed. */
 static void stir(void)
 {
 	unsigned int i;
 
 	for (i = 0;; i++) {
+		if (opt.second && !(i % 8) && !second_turns(i / 8))
+			_exit(1);
 		file_write("/proc/sys/vm/compact_memory", "1");
 		if (area.zram >= 0)
 			zram_write(area.zram, "compact", "1");
@@ -913,9 +932,11 @@ static int random_operations(void)
 	for (i = 0; i < opt.writers; i++)
 		good &= exited_well(pid[i]);
 	if (stirrer > 0) {
+		good &= !waitpid(stirrer, NULL, WNOHANG);
 		kill(stirrer, SIGKILL);
 		waitpid(stirrer, NULL, 0);
 	}
+	good &= second_off();
 	outs = swap_outs() - outs;
 	back = vm_event("zswpwb") - back;
 	ksft_print_msg("%lu operations, %lu forks, %lu pages compared, %lld swapped out\n",
@@ -1018,6 +1039,8 @@ static void print_usage(const char *self)
 	       "  -d, --device DEVICE    the disk, not one in memory; without -a there is no\n"
 	       "                         zram and no zswap, either;\n"
 	       "                         WHAT IS ON IT IS LOST; at least twice --mib\n"
+	       "  -e, --second DEVICE    another, in use now and then during the random test;\n"
+	       "                         WHAT IS ON IT IS LOST\n"
 	       "  -m, --mib N            memory to swap (default %lu)\n"
 	       "  -p, --processes N      of the random test (default %u, at most %u)\n"
 	       "  -t, --time SECONDS     of the random test (default %lu)\n"
@@ -1038,6 +1061,7 @@ static void parse(int argc, char **argv)
 	static const struct option options[] = {
 		{ "algorithms", required_argument, NULL, 'a' },
 		{ "device", required_argument, NULL, 'd' },
+		{ "second", required_argument, NULL, 'e' },
 		{ "mib", required_argument, NULL, 'm' },
 		{ "processes", required_argument, NULL, 'p' },
 		{ "time", required_argument, NULL, 't' },
@@ -1050,13 +1074,16 @@ static void parse(int argc, char **argv)
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "a:d:m:p:t:n:rs:X:h", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "a:d:e:m:p:t:n:rs:X:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'a':
 			opt.stores = optarg;
 			break;
 		case 'd':
 			opt.device = optarg;
+			break;
+		case 'e':
+			opt.second = optarg;
 			break;
 		case 'm':
 			opt.mib = strtoul(optarg, NULL, 0);
@@ -1125,6 +1152,12 @@ int main(int argc, char **argv)
 	}
 	if (!nr)
 		ksft_exit_fail_msg("no compressor is named\n");
+	if (opt.second) {
+		int err = write_swap_header(opt.second, device_pages(opt.second));
+
+		if (err)
+			ksft_exit_fail_msg("%s: %s\n", opt.second, strerror(-err));
+	}
 	if (need_disk)
 		disk_start(opt.device, data_pages() * (opt.device ? 2 : 4));
 

@@ -870,114 +870,6 @@ static int memory_failure(void)
 	return exited_well(pid) && good ? KSFT_PASS : KSFT_FAIL;
 }
 
-/* ---- devices ---- */
-
-static bool device_slots_are(long long slots, const char *when)
-{
-	if (vswap_slots(SLOTS_DEVICE) == slots)
-		return true;
-	fail("%s: %lld slots are on the device, should be %lld", when, vswap_slots(SLOTS_DEVICE),
-	     slots);
-	return false;
-}
-
-/* With zswap off all goes to the device, and from there into memory again, at swapoff. */
-static int device_alone(void)
-{
-	static const enum page_kind kinds[] = { PAGE_TEXT, PAGE_RANDOM };
-	unsigned long i;
-
-	if (!zswap_param("enabled", "N") ||
-	    !memory_of(&mem, 512, 1, kinds, ARRAY_SIZE(kinds), 0))
-		return KSFT_FAIL;
-	count_from_here();
-	if (!page_out_all(&mem) || !drop_swap_cache() ||
-	    !device_slots_are(mem.pages, "zswap is off") ||
-	    !grew_by("pswpout", mem.pages, "zswap is off") ||
-	    !grew_by("zswpout", 0, "zswap is off"))
-		return KSFT_FAIL;
-	for (i = 0; i < mem.pages; i += 2)
-		if (!range_intact(&mem, i, 1, "from the device"))
-			return KSFT_FAIL;
-	if (!area_off())
-		return KSFT_FAIL;
-	/* Page tables are as they were. */
-	if (swapped(&mem) != mem.pages / 2 || !device_slots_are(0, "swapped off"))
-		return fail("after swapoff %lu pages are out, should be %lu", swapped(&mem),
-			    mem.pages / 2);
-	return intact(&mem, "after swapoff") ? KSFT_PASS : KSFT_FAIL;
-}
-
-/* What was out before vswap was enabled is on the device directly. */
-static int device_shared(void)
-{
-	if (!vswap_param("enabled", "N") || !zswap_param("enabled", "N") ||
-	    !memory_of_small(&mem, 512) || !page_out_all(&mem) || !vswap_param("enabled", "Y") ||
-	    !memory_of_small(&other, 512) || !page_out_all(&other) || !drop_swap_cache() ||
-	    !device_slots_are(other.pages, "beside direct entries"))
-		return KSFT_FAIL;
-	if (!range_intact(&mem, 0, 256, "direct") || !range_intact(&other, 0, 256, "virtual"))
-		return KSFT_FAIL;
-	if (!area_off() || !device_slots_are(0, "swapped off") ||
-	    swapped(&mem) || !swapped(&other))
-		return fail("after swapoff %lu direct and %lu virtual entries are there",
-			    swapped(&mem), swapped(&other));
-	return intact(&mem, "direct, after swapoff") &&
-	       intact(&other, "virtual, after swapoff") ? KSFT_PASS : KSFT_FAIL;
-}
-
-/* Large folios go where there is no run as long as they are. */
-static int device_in_pieces(void)
-{
-	unsigned long huge = 16, pages = 2048, i;
-	long long split, fallback;
-	char path[128];
-	int ret;
-
-	/* An area with holes of one, two... slots between those of others. */
-	if (!area_off() || !area_on(disk.node, 6144) || !zswap_param("enabled", "N") ||
-	    !memory_of(&other, 5800, 1, random_kind, 1, 0) || !page_out_all(&other) ||
-	    !drop_swap_cache())
-		return KSFT_FAIL;
-	for (i = 0; i < other.pages; i++)
-		if (i % 7 < 3 || i % 16 == 9) {
-			madvise(page_at(&other, i), page_size(), MADV_DONTNEED);
-			other.key[i] = 0;
-		}
-	/* A fault would rather have one that a page table maps. */
-	snprintf(path, sizeof(path), THP_DIR "hugepages-%zukB/enabled",
-		 huge_pages_of() * page_size() / 1024);
-	if (huge_pages_of() && setting_write(path, "never"))
-		return fail("%s cannot be set", path);
-	ret = huge_memory(huge, pages, random_kind, 1);
-	if (ret)
-		return ret;
-	split = huge_stat(huge, "split");
-	fallback = huge_stat(huge, "swpout_fallback");
-	count_from_here();
-	if (!page_out_all(&mem) || !drop_swap_cache() ||
-	    !not_split(huge, split, fallback, "in pieces") ||
-	    !grew_by("pswpout", pages, "in pieces"))
-		return KSFT_FAIL;
-	return intact(&mem, "in pieces") && intact(&other, "between the pieces") ? KSFT_PASS :
-										   KSFT_FAIL;
-}
-
-/* A full device takes what it can; what it cannot stays, whole. */
-static int device_full(void)
-{
-	if (!area_off() || !area_on(disk.node, 600) || !zswap_param("enabled", "N") ||
-	    !memory_of(&mem, 2048, 1, random_kind, 1, 0))
-		return KSFT_FAIL;
-	madvise(mem.base, mem.pages * page_size(), MADV_PAGEOUT);
-	madvise(mem.base, mem.pages * page_size(), MADV_PAGEOUT);
-	if (vswap_slots(SLOTS_DEVICE) > 600 || resident(&mem) < mem.pages - 600)
-		return fail("%lld slots are on a device of 600", vswap_slots(SLOTS_DEVICE));
-	if (vswap_slots(SLOTS_DEVICE) < 300)
-		return fail("only %lld slots are on the device", vswap_slots(SLOTS_DEVICE));
-	return intact(&mem, "more than the device has") ? KSFT_PASS : KSFT_FAIL;
-}
-
 static const struct test tests[] = {
 	{ "zero pages take a slot and nothing else", zero_pages, NO_AREA },
 	{ "pages that zswap refuses stay in memory", refused_pages, NO_AREA },
@@ -994,10 +886,6 @@ static const struct test tests[] = {
 	{ "a file in memory is read, cut off and deleted while it is out", tmpfs_file, NO_AREA },
 	{ "pages in the swap cache migrate", migration, NO_AREA },
 	{ "memory that fails is lost, what is behind its slot is not", memory_failure, NO_AREA },
-	{ "without zswap all is on the device, and swapoff finds it", device_alone, ONLY_BEHIND },
-	{ "direct entries and virtual ones are on one device", device_shared, ONLY_BEHIND },
-	{ "large folios go to the device in pieces", device_in_pieces, ONLY_BEHIND },
-	{ "a device too small takes what it can", device_full, ONLY_BEHIND },
 };
 
 int main(int argc, char **argv)

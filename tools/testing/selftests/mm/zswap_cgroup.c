@@ -362,17 +362,21 @@ static int groups_come_and_go(void)
 }
 
 static const struct test tests[] = {
-	{ "what is stored is charged, and no more when it is gone", what_is_charged, ON_ZRAM },
-	{ "memory.zswap.max=0: nothing is stored", max_zero, 0 },
-	{ "memory.zswap.max=0 above: nothing is stored", max_zero_above, 0 },
-	{ "memory.zswap.max holds, the rest is written back", limit_of_group, ON_ZRAM },
-	{ "a lower limit above holds", limit_above, 0 },
-	{ "a lower limit below holds", limit_below, 0 },
-	{ "memory.zswap.writeback=0: nothing is written", no_writeback_of_group, EACH },
-	{ "memory.zswap.writeback=0 above: nothing is written", no_writeback_above, 0 },
+	{ "what is stored is charged, and no more when it is gone",
+	  what_is_charged, ON_ZRAM | BEHIND },
+	{ "memory.zswap.max=0: nothing is stored", max_zero, BEHIND },
+	{ "memory.zswap.max=0 above: nothing is stored", max_zero_above, BEHIND },
+	{ "memory.zswap.max holds, the rest is written back",
+	  limit_of_group, ON_ZRAM | BEHIND },
+	{ "a lower limit above holds", limit_above, BEHIND },
+	{ "a lower limit below holds", limit_below, BEHIND },
+	{ "memory.zswap.writeback=0: nothing is written",
+	  no_writeback_of_group, EACH | BEHIND },
+	{ "memory.zswap.writeback=0 above: nothing is written", no_writeback_above, BEHIND },
 	{ "memory.zswap.writeback=0: huge pages are kept whole", no_writeback_huge, 0 },
-	{ "pages of a removed cgroup can be read and written back", removed_group, ON_ZRAM },
-	{ "cgroups come and go with pages in zswap", groups_come_and_go, 0 },
+	{ "pages of a removed cgroup can be read and written back",
+	  removed_group, ON_ZRAM | BEHIND },
+	{ "cgroups come and go with pages in zswap", groups_come_and_go, BEHIND },
 };
 
 int main(int argc, char **argv)

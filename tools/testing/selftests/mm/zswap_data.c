@@ -394,17 +394,18 @@ static int shrinker_writes(void)
 
 static const struct test tests[] = {
 	{ "each kind of page is stored or written as it should be", kinds_of_pages,
-	  EACH | ON_ZRAM },
-	{ "pages of all kinds come back as they were", all_mixed, EACH },
-	{ "pages of several compressors lie side by side", compressors_side_by_side, ON_ZRAM },
+	  EACH | ON_ZRAM | BEHIND },
+	{ "pages of all kinds come back as they were", all_mixed, EACH | BEHIND },
+	{ "pages of several compressors lie side by side", compressors_side_by_side,
+	  ON_ZRAM | BEHIND },
 	{ "huge pages are stored whole or not at all", huge_pages, ON_ZRAM },
 	{ "folios of 16 pages are stored whole or not at all", small_huge_pages, ON_ZRAM },
 	{ "parts of huge pages are dropped, read and unmapped", parts_of_huge_pages,
-	  ON_ZRAM | VIRTUAL },
-	{ "a full pool is written back", full_pool, 0 },
-	{ "a pool that is made smaller is written back", smaller_pool, 0 },
+	  ON_ZRAM | VIRTUAL | BEHIND },
+	{ "a full pool is written back", full_pool, BEHIND },
+	{ "a pool that is made smaller is written back", smaller_pool, BEHIND },
 	{ "swapoff empties a full pool", swapoff_full_pool, 0 },
-	{ "the shrinker writes back", shrinker_writes, 0 },
+	{ "the shrinker writes back", shrinker_writes, BEHIND },
 };
 
 int main(int argc, char **argv)

@@ -272,10 +272,9 @@ static int huge_writes_fail(void)
 	if (!huge || !thp_allow())
 		return skip("the kernel has no huge pages");
 	if (!memory_of(&mem, 2 * huge, huge, two_kinds, ARRAY_SIZE(two_kinds), 0) ||
-	    !device_from(0, NO_WRITES) || !page_out_all(&mem))
-		return KSFT_FAIL;
-	reclaim(64);
-	if (!all_good(&mem, "huge writes fail"))
+	    !device_from(0, NO_WRITES) || !page_out_all(&mem) ||
+	    !all_good(&mem, "huge writes fail") || !page_out_all(&mem) ||
+	    !all_good(&mem, "huge writes fail again"))
 		return KSFT_FAIL;
 	return goes_out_well("huge writes failed") ? KSFT_PASS : KSFT_FAIL;
 }
@@ -416,7 +415,55 @@ static int swapoff_loses_unreadable(void)
 	       sees(&mem, 1, 0, 256, "on the device before swapoff") ? KSFT_PASS : KSFT_FAIL;
 }
 
+/* From behind virtual slots swapoff moves the others, and can be had again. */
+static int swapoff_keeps_unreadable(void)
+{
+	struct seen seen;
+
+	if (!memory_beyond() || !page_out_all(&mem) || !drop_swap_cache() ||
+	    !device_from(FIRST_BAD, NO_READS))
+		return KSFT_FAIL;
+	if (!swapoff(area.node)) {
+		area.on = false;
+		return fail("swapoff does not mind pages that it cannot read");
+	}
+	if (errno != EIO)
+		return fail("swapoff of what cannot be read: %s", strerror(errno));
+	if (!look(&mem, 0, 1, "after half a swapoff", &seen))
+		return KSFT_FAIL;
+	if (!seen.good || vswap_slots(SLOTS_DEVICE) != (long long)seen.lost)
+		return fail("%lu pages are good, %lu lost and %lld on the device", seen.good,
+			    seen.lost, vswap_slots(SLOTS_DEVICE));
+	return device_from(0, GOOD) && area_off() && all_good(&mem, "all of it swapped off") ?
+	       KSFT_PASS : KSFT_FAIL;
+}
+
 /* ---- a slow device ---- */
+
+/* Ends while a slow device is read, and is completed. */
+static int swapoff_killed(void)
+{
+	unsigned int round;
+	int status;
+	pid_t pid;
+
+	if (!memory_of_both(1024) || !page_out_all(&mem) || !drop_swap_cache() ||
+	    !device_from(0, SLOW))
+		return KSFT_FAIL;
+	for (round = 0; round < 3; round++) {
+		pid = fork_child();
+		if (!pid)
+			_exit(!!swapoff(area.node));
+		nap_ms(300);
+		kill(pid, SIGKILL);
+		if (waitpid(pid, &status, 0) != pid || !WIFSIGNALED(status))
+			return fail("swapoff was not killed");
+		if (!range_intact(&mem, round * 100, 100, "after half a swapoff"))
+			return KSFT_FAIL;
+	}
+	return device_from(0, GOOD) && area_off() && all_good(&mem, "swapped off") ?
+	       KSFT_PASS : KSFT_FAIL;
+}
 
 static int slow_device(void)
 {
@@ -598,7 +645,7 @@ static int unreadable_stays(void)
 
 static const struct test tests[] = {
 	{ "pages that cannot be written stay in memory", writes_fail, BEHIND },
-	{ "huge pages that cannot be written stay in memory", huge_writes_fail, 0 },
+	{ "huge pages that cannot be written stay in memory", huge_writes_fail, BEHIND },
 	{ "a device of which a part fails loses no page", writes_fail_in_range, BEHIND },
 	{ "pages that cannot be written back stay in memory", writeback_fails, BEHIND },
 	{ "pages that cannot be read are errors, those in zswap are not", reads_fail, BEHIND },
@@ -607,17 +654,24 @@ static const struct test tests[] = {
 	{ "what was written back is lost with the device, no more", written_back_then_lost,
 	  BEHIND },
 	{ "swapoff goes through with unreadable pages", swapoff_loses_unreadable, 0 },
+	{ "swapoff from behind virtual slots keeps unreadable pages", swapoff_keeps_unreadable,
+	  ONLY_BEHIND },
+	{ "swapoff of a slow device is killed, then completed", swapoff_killed,
+	  ONLY_BEHIND },
 	{ "a full pool on a slow device loses no page", slow_device, BEHIND },
-	{ "a compressor may end later", later_compressor, ON_ZRAM },
-	{ "pages that cannot be compressed are written", compression_fails, ON_ZRAM },
+	{ "a compressor may end later", later_compressor, ON_ZRAM | BEHIND },
+	{ "pages that cannot be compressed are written",
+	  compression_fails, ON_ZRAM | BEHIND },
 	{ "pages that cannot be decompressed are errors, and are kept", decompression_fails,
-	  ON_ZRAM },
+	  ON_ZRAM | BEHIND },
 	{ "what could not be decompressed is tried again at the next access", next_read_is_good,
-	  ON_ZRAM },
-	{ "a decompression that fails once is no error", decompression_fails_at_times, ON_ZRAM },
+	  ON_ZRAM | BEHIND },
+	{ "a decompression that fails once is no error",
+	  decompression_fails_at_times, ON_ZRAM | BEHIND },
 	{ "shared pages that cannot be decompressed are errors", shared_decompression_fails,
-	  ON_ZRAM },
-	{ "pages that cannot be decompressed are not written back", unreadable_stays, ON_ZRAM },
+	  ON_ZRAM | BEHIND },
+	{ "pages that cannot be decompressed are not written back",
+	  unreadable_stays, ON_ZRAM | BEHIND },
 };
 
 int main(int argc, char **argv)

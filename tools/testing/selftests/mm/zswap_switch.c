@@ -454,13 +454,15 @@ static int device_goes_and_comes(void)
 }
 
 static const struct test tests[] = {
-	{ "pages stored before zswap was switched off stay", off_keeps_pages, 0 },
+	{ "pages stored before zswap was switched off stay", off_keeps_pages, BEHIND },
 	{ "bad values are refused and change nothing", bad_values, 0 },
-	{ "the compressor changes under load", compressor_changes, ON_ZRAM | VIRTUAL },
-	{ "zswap is switched off and on under load", switched_off_and_on, ON_ZRAM | VIRTUAL },
-	{ "parameters are set and refused under load", any_values, 0 },
-	{ "CPUs go off and come back under load", cpus_go_and_come, VIRTUAL },
-	{ "swap is switched off and on under load", device_goes_and_comes, 0 },
+	{ "the compressor changes under load",
+	  compressor_changes, ON_ZRAM | VIRTUAL | BEHIND },
+	{ "zswap is switched off and on under load",
+	  switched_off_and_on, ON_ZRAM | VIRTUAL | BEHIND },
+	{ "parameters are set and refused under load", any_values, BEHIND },
+	{ "CPUs go off and come back under load", cpus_go_and_come, VIRTUAL | BEHIND },
+	{ "swap is switched off and on under load", device_goes_and_comes, BEHIND },
 	{ "pages out before vswap was switched off stay", vswap_off_keeps_pages, VIRTUAL },
 	{ "vswap is switched off and on under load", vswap_off_and_on, ON_ZRAM | VIRTUAL },
 };
