@@ -1546,9 +1546,12 @@ static bool vswap_go_to_device(struct folio *folio)
 static unsigned int vswap_run_length(struct vswap_cluster *c, unsigned int slot, unsigned int nr)
 {
 	swp_entry_t first = vswap_word_device(c->backing[slot]), device;
-	sector_t sector = swap_entry_sector(first);
 	unsigned int run;
+	sector_t sector;
 
+	if (nr == 1)
+		return 1;
+	sector = swap_entry_sector(first);
 	/* A swap file may be in pieces where its slots are not. */
 	for (run = 1; run < nr; run++) {
 		device = vswap_word_device(c->backing[slot + run]);
