@@ -643,6 +643,129 @@ static int unreadable_stays(void)
 	       all_good(&other, "beside") ? KSFT_PASS : KSFT_FAIL;
 }
 
+/* ---- allocations that fail ---- */
+
+static const char * const fault_kind[] = { "failslab", "fail_page_alloc" };
+
+static bool faults_set(const char *name, const char *value)
+{
+	char path[128];
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < ARRAY_SIZE(fault_kind); i++) {
+		snprintf(path, sizeof(path), "/sys/kernel/debug/%s/%s", fault_kind[i], name);
+		err = setting_write(path, value);
+		if (err)
+			fail("%s: %s", path, strerror(-err));
+		if (err)
+			return false;
+	}
+	return true;
+}
+
+/* From now on they may fail, whatever they are for. 0, or what the test returns. */
+static int faults_start(void)
+{
+	if (access("/proc/thread-self/fail-nth", F_OK) ||
+	    access("/sys/kernel/debug/failslab", F_OK) ||
+	    access("/sys/kernel/debug/fail_page_alloc", F_OK))
+		return skip("the kernel is built without FAILSLAB and FAIL_PAGE_ALLOC");
+	return faults_set("ignore-gfp-wait", "N") && faults_set("verbose", "0") &&
+	       !setting_write("/sys/kernel/debug/fail_page_alloc/min-order", "0") ?
+	       KSFT_PASS : KSFT_FAIL;
+}
+
+static bool out_of_memory(void)
+{
+	madvise(mem.base, mem.pages * page_size(), MADV_PAGEOUT);
+	return true;
+}
+
+static bool into_memory(void)
+{
+	return intact(&mem, "an allocation fails");
+}
+
+static bool off_and_on(void)
+{
+	if (!area.on)
+		return true;
+	/* Where it has failed, it can be had again. */
+	if (swapoff(area.node) && (errno != ENOMEM || swapoff(area.node)))
+		return fail("swapoff: %s", strerror(errno)) == KSFT_PASS;
+	area.on = false;
+	return area_on(disk.node, disk.pages);
+}
+
+/* Do this again and again, each time with the next allocation that fails. */
+static bool with_each_failing(const char *what, bool (*step)(void), bool (*before)(void))
+{
+	unsigned int nth = 0, most = 1000, left = 0;
+	int fd = open("/proc/thread-self/fail-nth", O_RDWR);
+	char text[16];
+	bool good = true;
+
+	while (good && !left && nth++ < most) {
+		good = before();
+		snprintf(text, sizeof(text), "%u", nth);
+		good &= pwrite(fd, text, strlen(text), 0) == (ssize_t)strlen(text);
+		good &= step();
+		memset(text, 0, sizeof(text));
+		good &= pread(fd, text, sizeof(text) - 1, 0) > 0;
+		left = atoi(text);
+		good &= pwrite(fd, "0", 1, 0) == 1 && intact(&mem, what);
+	}
+	close(fd);
+	ksft_print_msg("%s: %u allocations failed in turn\n", what, nth - 1);
+	if (good && (nth < 3 || nth > most))
+		good = fail("too few, or too many") == KSFT_PASS;
+	return good;
+}
+
+static int each_allocation_fails(void)
+{
+	static const enum page_kind kinds[] = { PAGE_TEXT, PAGE_RANDOM, PAGE_ZERO, PAGE_PART };
+	int ret = faults_start();
+
+	if (ret)
+		return ret;
+	if (!memory_of(&mem, 64, 1, kinds, ARRAY_SIZE(kinds), page_size() / 4))
+		return KSFT_FAIL;
+	return with_each_failing("page-out", out_of_memory, into_memory) &&
+	       with_each_failing("page-in", into_memory, out_of_memory) &&
+	       (!area.on || with_each_failing("swapoff", off_and_on, out_of_memory)) ?
+	       KSFT_PASS : KSFT_FAIL;
+}
+
+/* A quarter of all that this process asks for. */
+static int many_allocations_fail(void)
+{
+	long long before = vswap_stat("fallback_memory");
+	unsigned int round;
+	int ret = faults_start();
+
+	if (ret)
+		return ret;
+	if (!memory_of_both(4096) || !faults_set("task-filter", "Y") ||
+	    !faults_set("times", "-1") || !faults_set("probability", "25"))
+		return KSFT_FAIL;
+	for (round = 0; round < 3; round++) {
+		file_write("/proc/self/make-it-fail", "1");
+		madvise(mem.base, mem.pages * page_size(), MADV_PAGEOUT);
+		file_write("/proc/self/make-it-fail", "0");
+		ksft_print_msg("%lu of %lu pages are out\n", swapped(&mem), mem.pages);
+		if (!intact(&mem, "many allocations fail"))
+			return KSFT_FAIL;
+	}
+	before = vswap_stat("fallback_memory") - before;
+	ksft_print_msg("vswap had no memory for a table %lld times\n", before);
+	if (vswap.on && !before)
+		return fail("vswap did not notice");
+	return faults_set("probability", "0") && page_out(&mem) && all_good(&mem, "no more") ?
+	       KSFT_PASS : KSFT_FAIL;
+}
+
 static const struct test tests[] = {
 	{ "pages that cannot be written stay in memory", writes_fail, BEHIND },
 	{ "huge pages that cannot be written stay in memory", huge_writes_fail, BEHIND },
@@ -672,6 +795,9 @@ static const struct test tests[] = {
 	  ON_ZRAM | BEHIND },
 	{ "pages that cannot be decompressed are not written back",
 	  unreadable_stays, ON_ZRAM | BEHIND },
+	{ "each allocation fails once, and nothing is lost", each_allocation_fails,
+	  VIRTUAL | BEHIND },
+	{ "many allocations fail, and nothing is lost", many_allocations_fail, VIRTUAL | BEHIND },
 };
 
 int main(int argc, char **argv)
