@@ -1170,6 +1170,9 @@ static int vswap_duplicate_locked(struct vswap_cluster *c, unsigned int slot,
 			return -ENOENT;
 		if (usage == SWAP_HAS_CACHE && c->count[i] & VSWAP_HAS_CACHE)
 			return -EEXIST;
+		/* Since vswap_can_read_whole() it was written back; now it cannot be. */
+		if (usage == SWAP_HAS_CACHE && nr > 1 && c->backing[i] & VSWAP_DEVICE)
+			return -EEXIST;
 	}
 	for (i = slot; i < end; i++) {
 		if (usage == SWAP_HAS_CACHE)
@@ -1190,8 +1193,8 @@ static int vswap_duplicate_locked(struct vswap_cluster *c, unsigned int slot,
  * Does not sleep; may be called under page table locks, not in interrupts.
  *
  * Return: 0, or, and nothing has changed: -ENOENT if a slot is not in use,
- * -EEXIST if one has VSWAP_HAS_CACHE already, -ENOMEM if vswap_extend_count()
- * is to be called first.
+ * -EEXIST if one has VSWAP_HAS_CACHE already or of several one is on a device,
+ * -ENOMEM if vswap_extend_count() is to be called first.
  */
 int vswap_duplicate(swp_entry_t entry, unsigned char usage, int nr)
 {
@@ -1846,7 +1849,7 @@ bool vswap_read_folio(struct folio *folio)
 			nr_zero++;
 			break;
 		case VSWAP_BACKING_DEVICE:
-			/* vswap_can_read_whole() lets no large folio come here. */
+			/* vswap_duplicate() lets no large folio come here. */
 			return WARN_ON_ONCE(nr > 1);
 		default:
 			break;

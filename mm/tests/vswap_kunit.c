@@ -492,7 +492,16 @@ static void vswap_test_cache_is_taken_of_all_slots_or_of_none(struct kunit *test
 	KUNIT_EXPECT_TRUE(test, vswap_can_read_whole(entry, 4));
 	KUNIT_EXPECT_FALSE(test, vswap_can_read_whole(entry, 5));
 
+	/* What has gone to a device cannot be read with the others. */
 	KUNIT_ASSERT_EQ(test, vswap_duplicate(third, SWAP_HAS_CACHE, 1), 0);
+	vswap_set(vswap_cluster(third), vswap_slot(third), vswap_device_word(swp_entry(0, 1)));
+	vswap_drop_cache(third, 1);
+	KUNIT_EXPECT_FALSE(test, vswap_can_read_whole(entry, 4));
+	KUNIT_EXPECT_EQ(test, vswap_duplicate(entry, SWAP_HAS_CACHE, 4), -EEXIST);
+	KUNIT_EXPECT_FALSE(test, vswap_has_cache(entry));
+	KUNIT_ASSERT_EQ(test, vswap_duplicate(third, SWAP_HAS_CACHE, 1), 0);
+	vswap_set(vswap_cluster(third), vswap_slot(third), 0);
+
 	KUNIT_EXPECT_EQ(test, vswap_duplicate(entry, SWAP_HAS_CACHE, 4), -EEXIST);
 	KUNIT_EXPECT_FALSE(test, vswap_can_read_whole(entry, 4));
 	vswap_test_free(third);
