@@ -672,6 +672,7 @@ static int faults_start(void)
 	    access("/sys/kernel/debug/fail_page_alloc", F_OK))
 		return skip("the kernel is built without FAILSLAB and FAIL_PAGE_ALLOC");
 	return faults_set("ignore-gfp-wait", "N") && faults_set("verbose", "0") &&
+	       !setting_write("/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem", "N") &&
 	       !setting_write("/sys/kernel/debug/fail_page_alloc/min-order", "0") ?
 	       KSFT_PASS : KSFT_FAIL;
 }
@@ -687,15 +688,17 @@ static bool into_memory(void)
 	return intact(&mem, "an allocation fails");
 }
 
-static bool off_and_on(void)
+static bool off(void)
 {
-	if (!area.on)
-		return true;
-	/* Where it has failed, it can be had again. */
-	if (swapoff(area.node) && (errno != ENOMEM || swapoff(area.node)))
-		return fail("swapoff: %s", strerror(errno)) == KSFT_PASS;
-	area.on = false;
-	return area_on(disk.node, disk.pages);
+	int err = swapoff(area.node) ? errno : 0;
+
+	area.on = err;
+	return !err || err == ENOMEM || fail("swapoff: %s", strerror(err)) == KSFT_PASS;
+}
+
+static bool on_and_out(void)
+{
+	return (area.on || area_on(disk.node, disk.pages)) && out_of_memory();
 }
 
 /* Do this again and again, each time with the next allocation that fails. */
@@ -734,7 +737,7 @@ static int each_allocation_fails(void)
 		return KSFT_FAIL;
 	return with_each_failing("page-out", out_of_memory, into_memory) &&
 	       with_each_failing("page-in", into_memory, out_of_memory) &&
-	       (!area.on || with_each_failing("swapoff", off_and_on, out_of_memory)) ?
+	       (!area.on || with_each_failing("swapoff", off, on_and_out)) ?
 	       KSFT_PASS : KSFT_FAIL;
 }
 
@@ -742,22 +745,26 @@ static int each_allocation_fails(void)
 static int many_allocations_fail(void)
 {
 	long long before = vswap_stat("fallback_memory");
+	int ret = faults_start(), fd = open("/proc/self/make-it-fail", O_WRONLY);
 	unsigned int round;
-	int ret = faults_start();
 
 	if (ret)
 		return ret;
-	if (!memory_of_both(4096) || !faults_set("task-filter", "Y") ||
+	if (fd < 0 || !memory_of_both(2048) || !faults_set("task-filter", "Y") ||
 	    !faults_set("times", "-1") || !faults_set("probability", "25"))
 		return KSFT_FAIL;
-	for (round = 0; round < 3; round++) {
-		file_write("/proc/self/make-it-fail", "1");
+	for (round = 0; round < 2; round++) {
+		/* A file could not even be opened meanwhile. */
+		if (pwrite(fd, "1", 1, 0) != 1)
+			return fail("make-it-fail: %s", strerror(errno));
 		madvise(mem.base, mem.pages * page_size(), MADV_PAGEOUT);
-		file_write("/proc/self/make-it-fail", "0");
+		if (pwrite(fd, "0", 1, 0) != 1)
+			ksft_exit_fail_perror("make-it-fail");
 		ksft_print_msg("%lu of %lu pages are out\n", swapped(&mem), mem.pages);
 		if (!intact(&mem, "many allocations fail"))
 			return KSFT_FAIL;
 	}
+	close(fd);
 	before = vswap_stat("fallback_memory") - before;
 	ksft_print_msg("vswap had no memory for a table %lld times\n", before);
 	if (vswap.on && !before)
