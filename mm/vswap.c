@@ -1170,8 +1170,10 @@ static int vswap_duplicate_locked(struct vswap_cluster *c, unsigned int slot,
 			return -ENOENT;
 		if (usage == SWAP_HAS_CACHE && c->count[i] & VSWAP_HAS_CACHE)
 			return -EEXIST;
-		/* Since vswap_can_read_whole() it was written back; now it cannot be. */
-		if (usage == SWAP_HAS_CACHE && nr > 1 && c->backing[i] & VSWAP_DEVICE)
+		/* Since vswap_can_read_whole() it was written back, or that was tried. */
+		if (usage == SWAP_HAS_CACHE && nr > 1 &&
+		    (c->backing[i] & VSWAP_DEVICE || vswap_cluster_memcg_id(c, i) !=
+		     vswap_cluster_memcg_id(c, slot)))
 			return -EEXIST;
 	}
 	for (i = slot; i < end; i++) {
@@ -1193,8 +1195,8 @@ static int vswap_duplicate_locked(struct vswap_cluster *c, unsigned int slot,
  * Does not sleep; may be called under page table locks, not in interrupts.
  *
  * Return: 0, or, and nothing has changed: -ENOENT if a slot is not in use,
- * -EEXIST if one has VSWAP_HAS_CACHE already or of several one is on a device,
- * -ENOMEM if vswap_extend_count() is to be called first.
+ * -EEXIST if one has VSWAP_HAS_CACHE already, or of several one is on a device or
+ * of another memcg, -ENOMEM if vswap_extend_count() is to be called first.
  */
 int vswap_duplicate(swp_entry_t entry, unsigned char usage, int nr)
 {
@@ -1535,7 +1537,8 @@ static bool vswap_go_to_device(struct folio *folio)
 		}
 		vswap_set_device_slots(entry, device, order);
 		/* What is no block device gets a folio as a whole. */
-		if (left > 1 << order && swp_swap_info(device)->flags & SWP_FS_OPS)
+		if (folio_nr_pages(folio) > 1 << order &&
+		    swp_swap_info(device)->flags & SWP_FS_OPS)
 			break;
 		entry.val += 1 << order;
 		left -= 1 << order;
@@ -1664,8 +1667,10 @@ static int vswap_leave_device(swp_entry_t entry)
 
 		if (folio_free_swap(folio)) {
 			/* Nobody needs it any more. */
-		} else if (folio_test_uptodate(folio)) {
-			folio_mark_dirty(folio);
+		} else if (folio_test_uptodate(folio) || folio_test_hwpoison(folio)) {
+			/* One that memory lost says so; the device has old data. */
+			if (folio_test_uptodate(folio))
+				folio_mark_dirty(folio);
 			for (long i = 0; i < folio_nr_pages(folio); i++)
 				vswap_clear(c, slot + i);
 		} else {
