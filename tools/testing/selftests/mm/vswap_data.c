@@ -807,18 +807,6 @@ static int migration(void)
 
 /* ---- memory that fails ---- */
 
-/* Whoever looks at the page: is it there, or does he get SIGBUS? 128 + SIGBUS then. */
-static int seen_by_child(unsigned long nr)
-{
-	pid_t pid = fork_child();
-	int status = 0;
-
-	if (!pid)
-		_exit(!range_intact(&mem, nr, 1, "beside memory that failed"));
-	waitpid(pid, &status, 0);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
 /*
  * In the swap cache, as a child has the entries, too: of text, whose only copy is
  * lost with its memory, and of zeros, which can be read again.
@@ -827,8 +815,8 @@ static int memory_failure(void)
 {
 	unsigned long i;
 	struct gate gate;
-	pid_t pid, poisoner;
 	bool good = true;
+	pid_t pid;
 	int seen;
 
 	if (!memory_of_small(&mem, 64))
@@ -845,16 +833,7 @@ static int memory_failure(void)
 	}
 	if (!intact(&mem, "in the swap cache"))
 		good = false;
-	/* Who does this is killed for it. */
-	poisoner = fork_child();
-	if (!poisoner) {
-		for (i = 0; i < 2; i++)
-			if (madvise(page_at(&mem, i), page_size(), MADV_HWPOISON))
-				_exit(errno);
-		_exit(0);
-	}
-	waitpid(poisoner, &seen, 0);
-	if (WIFEXITED(seen) && WEXITSTATUS(seen) == EINVAL) {
+	if (!memory_fails(2)) {
 		gate_open(&gate);
 		exited_well(pid);
 		return skip("the kernel handles no memory failures");

@@ -209,6 +209,28 @@ static int swapoff_without_room(void)
 	return intact(&mem, "after swapoff") ? KSFT_PASS : KSFT_FAIL;
 }
 
+/* What memory has lost after it was read and changed is not what the device has still. */
+static int memory_failure(void)
+{
+	unsigned long i;
+	int seen;
+
+	if (!zswap_param("enabled", "N") || !memory_of(&mem, 64, 1, random_kind, 1, 0) ||
+	    !page_out_all(&mem) || !drop_swap_cache() || !intact(&mem, "from the device"))
+		return KSFT_FAIL;
+	for (i = 0; i < mem.pages; i += 2)
+		renew(&mem, i);
+	if (!memory_fails(1))
+		return skip("the kernel handles no memory failures");
+	if (!area_off())
+		return KSFT_FAIL;
+	seen = seen_by_child(0);
+	if (seen != 128 + SIGBUS)
+		return fail("a lost page: %d and not %d", seen, 128 + SIGBUS);
+	return range_intact(&mem, 1, mem.pages - 1, "beside memory that failed") ? KSFT_PASS :
+										   KSFT_FAIL;
+}
+
 /* ---- limits ---- */
 
 /* Shared memory of twice the group's limit, read ahead as from a disk. */
@@ -493,6 +515,7 @@ static const struct test tests[] = {
 	{ "a device too small takes what it can", device_full, ONLY_BEHIND },
 	{ "a tree of forks keeps its entries across swapoff", forks_across_swapoff, ONLY_BEHIND },
 	{ "swapoff without room says so and goes on later", swapoff_without_room, ONLY_BEHIND },
+	{ "memory that failed is not what the device has", memory_failure, ONLY_BEHIND },
 	{ "shared memory beyond a limit is read ahead", shared_beyond_limit, ONLY_BEHIND },
 	{ "writeback stops at memory.swap.max", limit_during_writeback, ONLY_BEHIND },
 	{ "processes begin and end during writeback", forks_during_writeback, ONLY_BEHIND },

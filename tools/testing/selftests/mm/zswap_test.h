@@ -306,6 +306,38 @@ static inline bool not_split(unsigned long huge, long long split, long long fall
 	return false;
 }
 
+/* ---- memory that fails ---- */
+
+/* The first pages of mem, wherever they are mapped. False if the kernel knows of no such thing. */
+static inline bool memory_fails(unsigned long pages)
+{
+	pid_t pid = fork_child();
+	unsigned long i;
+	int status;
+
+	/* Who does this is killed for it. */
+	if (!pid) {
+		for (i = 0; i < pages; i++)
+			if (madvise(page_at(&mem, i), page_size(), MADV_HWPOISON))
+				_exit(errno);
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	return !(WIFEXITED(status) && WEXITSTATUS(status) == EINVAL);
+}
+
+/* Whoever looks at the page: is it there, or does he get SIGBUS? 128 + SIGBUS then. */
+static inline int seen_by_child(unsigned long nr)
+{
+	pid_t pid = fork_child();
+	int status = 0;
+
+	if (!pid)
+		_exit(!range_intact(&mem, nr, 1, "beside memory that failed"));
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
 /* ---- one test ---- */
 
 static inline int test_start(const char *with, enum area_kind kind)
