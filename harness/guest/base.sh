@@ -26,6 +26,9 @@ as_test_memcontrol() {
 		{ print }'
 }
 
+# It ends as its worst test, which may be one of those.
+test_memcontrol() { command test_memcontrol || true; }
+
 as_cow() { cat; }
 
 # "A step... OK", in colours, over a line that counts up, with a dot for each wait.
@@ -81,7 +84,7 @@ run() {
 		sed '/^ok .*# SKIP.*[Ss]wap/s/^/not /'
 	read -r status < ended
 	case $status in
-	0 | 1 | 4) ;;	# its TAP says why
+	0 | 4) ;;
 	*) echo "harness: $* ended with $status"; failed=1 ;;
 	esac
 	if [ "$(swapped_out)" = "$before" ]; then
