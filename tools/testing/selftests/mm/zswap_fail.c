@@ -741,7 +741,7 @@ static int each_allocation_fails(void)
 	       KSFT_PASS : KSFT_FAIL;
 }
 
-/* A quarter of all that this process asks for. */
+/* Half of all that this process asks for. */
 static int many_allocations_fail(void)
 {
 	long long before = vswap_stat("fallback_memory");
@@ -750,8 +750,8 @@ static int many_allocations_fail(void)
 
 	if (ret)
 		return ret;
-	if (fd < 0 || !memory_of_both(2048) || !faults_set("task-filter", "Y") ||
-	    !faults_set("times", "-1") || !faults_set("probability", "25"))
+	if (fd < 0 || !memory_of_both(4096) || !faults_set("task-filter", "Y") ||
+	    !faults_set("times", "-1") || !faults_set("probability", "50"))
 		return KSFT_FAIL;
 	for (round = 0; round < 2; round++) {
 		/* A file could not even be opened meanwhile. */
