@@ -283,7 +283,7 @@ static bool vswap_enabled = IS_ENABLED(CONFIG_VSWAP_DEFAULT_ON);
 static bool vswap_ready;	/* it is set up, and stays so */
 static unsigned int vswap_max_table_percent = 2;
 
-/* For large folios that go to several places of a device. */
+/* For the last bio of a folio: it waits while others are allocated for the rest. */
 static struct bio_set vswap_bios;
 
 /* It is on no list of devices. What is not set here is never asked for. */
