@@ -633,8 +633,12 @@ static inline bool area_on(const char *node, unsigned long long pages)
 	return true;
 }
 
-/* The same with a new zram device and, if named, this algorithm. 0, or what the test returns. */
-static inline int area_on_zram(const char *algorithm, unsigned long long pages)
+/*
+ * The same with a new zram device and, if named, this algorithm and this disk to
+ * write back to. 0, or what the test returns.
+ */
+static inline int area_on_zram(const char *algorithm, const char *backing,
+			       unsigned long long pages)
 {
 	char node[32], text[512];
 
@@ -651,6 +655,10 @@ static inline int area_on_zram(const char *algorithm, unsigned long long pages)
 		if (zram_write(area.zram, "comp_algorithm", algorithm))
 			return fail("%s does not take %s", node, algorithm);
 	}
+	if (backing && !zram_has(area.zram, "backing_dev"))
+		return skip("zram is built without writeback");
+	if (backing && zram_write(area.zram, "backing_dev", backing))
+		return fail("%s does not take %s", node, backing);
 	snprintf(text, sizeof(text), "%llu", pages * page_size());
 	if (zram_write(area.zram, "disksize", text))
 		return fail("%s does not take a size of %s", node, text);

@@ -87,7 +87,7 @@ static int store_start(const char *name)
 		return KSFT_PASS;
 	if (*name == '/' || on_disk || and_disk)
 		return area_on(disk.node, disk.pages) ? KSFT_PASS : KSFT_FAIL;
-	return area_on_zram(on_zram ? NULL : name, data_pages() * 4);
+	return area_on_zram(on_zram ? NULL : name, NULL, data_pages() * 4);
 }
 
 /* Is nothing in use any more? */

@@ -40,11 +40,10 @@ static int small_huge_memory(unsigned long huge, unsigned long pages, const enum
 /* With zswap off all goes to the device, and from there into memory again, at swapoff. */
 static int device_alone(void)
 {
-	static const enum page_kind kinds[] = { PAGE_TEXT, PAGE_RANDOM };
 	unsigned long i;
 
 	if (!zswap_param("enabled", "N") ||
-	    !memory_of(&mem, 512, 1, kinds, ARRAY_SIZE(kinds), 0))
+	    !memory_of(&mem, 512, 1, two_kinds, ARRAY_SIZE(two_kinds), 0))
 		return KSFT_FAIL;
 	count_from_here();
 	if (!page_out_all(&mem) || !drop_swap_cache() ||
@@ -366,11 +365,10 @@ static int parts_of_folios(void)
 /* What two kinds of pages become on the way out and in, and at swapoff. */
 static int round_trip(void)
 {
-	static const enum page_kind kinds[] = { PAGE_TEXT, PAGE_RANDOM };
 	unsigned long i;
 
 	if (!zswap_param("enabled", "N") ||
-	    !memory_of(&mem, 1024, 1, kinds, ARRAY_SIZE(kinds), 0) || !page_out_all(&mem) ||
+	    !memory_of(&mem, 1024, 1, two_kinds, ARRAY_SIZE(two_kinds), 0) || !page_out_all(&mem) ||
 	    !drop_swap_cache() || !device_slots_are(mem.pages, area.node) ||
 	    !range_intact(&mem, 0, mem.pages / 2, area.node))
 		return KSFT_FAIL;
@@ -386,26 +384,18 @@ static int round_trip(void)
 /* zram has a disk of its own, to which it writes what it has. */
 static int zram_with_disk(void)
 {
-	static const enum page_kind kinds[] = { PAGE_TEXT, PAGE_RANDOM };
 	unsigned long long written;
-	char node[32], text[32];
+	int ret;
 
-	if (access("/sys/class/zram-control/hot_add", F_OK))
-		return skip("the kernel has no zram");
 	if (!area_off())
 		return KSFT_FAIL;
-	area.zram = zram_hot_add();
-	if (area.zram < 0)
-		return fail("hot_add: %s", strerror(-area.zram));
-	if (!zram_has(area.zram, "backing_dev"))
-		return skip("zram is built without writeback");
-	snprintf(node, sizeof(node), "/dev/zram%d", area.zram);
-	snprintf(text, sizeof(text), "%llu", disk.pages * page_size());
-	if (zram_write(area.zram, "backing_dev", disk.node) ||
-	    zram_write(area.zram, "disksize", text) || !area_on(node, disk.pages) ||
-	    !zswap_param("enabled", "N") ||
-	    !memory_of(&mem, 1024, 1, kinds, ARRAY_SIZE(kinds), 0) || !page_out_all(&mem) ||
-	    !drop_swap_cache() || !device_slots_are(mem.pages, "on zram"))
+	ret = area_on_zram(NULL, disk.node, disk.pages);
+	if (ret)
+		return ret;
+	if (!zswap_param("enabled", "N") ||
+	    !memory_of(&mem, 1024, 1, two_kinds, ARRAY_SIZE(two_kinds), 0) ||
+	    !page_out_all(&mem) || !drop_swap_cache() ||
+	    !device_slots_are(mem.pages, "on zram"))
 		return KSFT_FAIL;
 	if (zram_write(area.zram, "idle", "all") || zram_write(area.zram, "writeback", "huge") ||
 	    zram_write(area.zram, "writeback", "idle") ||
@@ -527,9 +517,5 @@ static const struct test tests[] = {
 
 int main(int argc, char **argv)
 {
-	parse(argc, argv);
-	start();
-	if (!has_vswap())
-		ksft_exit_skip("the kernel is built without vswap\n");
-	run_all(tests, ARRAY_SIZE(tests));
+	vswap_main(argc, argv, tests, ARRAY_SIZE(tests));
 }

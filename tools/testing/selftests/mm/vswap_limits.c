@@ -607,9 +607,5 @@ static const struct test tests[] = {
 
 int main(int argc, char **argv)
 {
-	parse(argc, argv);
-	start();
-	if (!has_vswap())
-		ksft_exit_skip("the kernel is built without vswap\n");
-	run_all(tests, ARRAY_SIZE(tests));
+	vswap_main(argc, argv, tests, ARRAY_SIZE(tests));
 }

@@ -160,7 +160,7 @@ static int start(bool through_zswap)
 		if (!area_on(disk.node, disk.pages))
 			return KSFT_FAIL;
 	} else {
-		ret = area_on_zram(opt.algorithm, 2 * pages);
+		ret = area_on_zram(opt.algorithm, NULL, 2 * pages);
 		if (ret)
 			return ret;
 	}

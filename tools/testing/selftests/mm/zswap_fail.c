@@ -219,8 +219,6 @@ static bool all_good_again(struct memory *m, const char *when)
 
 /* ---- writes that fail ---- */
 
-static const enum page_kind two_kinds[] = { PAGE_TEXT, PAGE_RANDOM };
-
 /* Even pages go to zswap, odd ones to the device. */
 static bool memory_of_both(unsigned long pages)
 {

@@ -93,6 +93,9 @@ static inline bool memory_of(struct memory *m, unsigned long pages, unsigned lon
 /* The kinds that every compressor makes much smaller. */
 static const enum page_kind small_kinds[] = { PAGE_SAME, PAGE_ALMOST, PAGE_PART, PAGE_TEXT };
 
+/* Of these every second one goes to zswap, the others to the device. */
+static const enum page_kind two_kinds[] = { PAGE_TEXT, PAGE_RANDOM };
+
 /* Memory that all goes to zswap. */
 static inline bool memory_of_small(struct memory *m, unsigned long pages)
 {
@@ -351,7 +354,7 @@ static inline int test_start(const char *with, enum area_kind kind)
 		return fail("page-cluster cannot be set");
 	/* zram may have to take as much as the disk. */
 	if (kind == AREA_ZRAM)
-		ret = area_on_zram(NULL, disk.pages);
+		ret = area_on_zram(NULL, NULL, disk.pages);
 	else if (kind != AREA_NONE && !area_on(disk.node, disk.pages))
 		ret = KSFT_FAIL;
 	if (ret)
@@ -559,6 +562,17 @@ static inline void start(void)
 	disk_start(opt.device, (opt.mib << 20) / page_size() * 2);
 	if (!lock_self())
 		ksft_exit_fail();
+}
+
+/* The whole of a program that is about virtual slots. */
+static inline __noreturn void vswap_main(int argc, char **argv, const struct test *test,
+					 unsigned int nr)
+{
+	parse(argc, argv);
+	start();
+	if (!has_vswap())
+		ksft_exit_skip("the kernel is built without vswap\n");
+	run_all(test, nr);
 }
 
 #endif /* ZSWAP_TEST_H */
