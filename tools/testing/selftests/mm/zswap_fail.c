@@ -28,7 +28,7 @@ static int control = -1, device = -1;
 
 static union {
 	struct dm_ioctl head;
-	char bytes[4096];
+	char bytes[256 * 1024];
 } dm;
 
 static bool dm_call(unsigned long call, const char *what, unsigned int flags)
@@ -66,19 +66,41 @@ static char *dm_line(char *at, unsigned long long first, unsigned long long nr, 
 	return at;
 }
 
-/* From its page @first on, the device does what @target does. */
-static bool device_from(unsigned long long first, const char *target, const char *more)
+/* Use the table in dm from now on. */
+static bool device_load(const char *what)
 {
-	char *at = (char *)(&dm.head + 1);
-
-	memset(&dm, 0, sizeof(dm));
-	if (first)
-		at = dm_line(at, 0, first, GOOD);
-	dm_line(at, first, disk.pages - first, target, more);
-	if (!dm_call(DM_TABLE_LOAD, target, 0))
+	if (!dm_call(DM_TABLE_LOAD, what, 0))
 		return false;
 	memset(&dm, 0, sizeof(dm));
 	return dm_call(DM_DEV_SUSPEND, "resume", DM_SKIP_LOCKFS_FLAG);
+}
+
+/* The device does what @target does. */
+static bool device_does(const char *target, const char *more)
+{
+	memset(&dm, 0, sizeof(dm));
+	dm_line((char *)(&dm.head + 1), 0, disk.pages, target, more);
+	return device_load(target);
+}
+
+/*
+ * So does half of the device: a stripe is half a cluster of slots, so that whatever
+ * clusters they are from, a few hundred are on both kinds of stripes.
+ */
+#define STRIPE		256
+#define MAX_STRIPES	1024
+
+static bool device_half_does(const char *target, const char *more)
+{
+	unsigned long long first, nr, i;
+	char *at = (char *)(&dm.head + 1);
+
+	memset(&dm, 0, sizeof(dm));
+	for (i = 0, first = 0; first < disk.pages; i++, first += nr) {
+		nr = i < MAX_STRIPES && disk.pages - first > STRIPE ? STRIPE : disk.pages - first;
+		at = i % 2 ? dm_line(at, first, nr, target, more) : dm_line(at, first, nr, GOOD);
+	}
+	return device_load(target);
 }
 
 /* Put it on the disk. It goes when its last user does. */
@@ -93,7 +115,7 @@ static void device_make(void)
 	if (!dm_call(DM_DEV_CREATE, "create", 0))
 		ksft_exit_fail();
 	snprintf(disk.node, sizeof(disk.node), "/dev/dm-%u", minor(dm.head.dev));
-	if (device_from(0, GOOD))
+	if (device_does(GOOD))
 		while ((device = open(disk.node, O_RDWR)) < 0 && errno == ENOENT && now() < end)
 			nap_ms(20);
 	memset(&dm, 0, sizeof(dm));
@@ -133,7 +155,7 @@ static int use_test_compressor(void)
 static void clean_up(void)
 {
 	if (device >= 0)
-		device_from(0, GOOD);
+		device_does(GOOD);
 	if (zswap_is("compressor", TEST_COMPRESSOR)) {
 		compressor_fails("fail_compress", 0);
 		compressor_fails("fail_decompress", 0);
@@ -236,7 +258,7 @@ static bool errors_counted(const char *name, long long before)
 
 static bool goes_out_well(const char *when)
 {
-	return device_from(0, GOOD) && page_out_all(&mem) && drop_swap_cache() &&
+	return device_does(GOOD) && page_out_all(&mem) && drop_swap_cache() &&
 	       all_good(&mem, when);
 }
 
@@ -246,7 +268,7 @@ static int writes_fail(void)
 	long long before = vswap_stat("write_errors");
 	unsigned int round;
 
-	if (!memory_of_both(128) || !device_from(0, NO_WRITES))
+	if (!memory_of_both(128) || !device_does(NO_WRITES))
 		return KSFT_FAIL;
 	for (round = 0; round < 2; round++) {
 		count_from_here();
@@ -270,20 +292,15 @@ static int huge_writes_fail(void)
 	if (!huge || !thp_allow())
 		return skip("the kernel has no huge pages");
 	if (!memory_of(&mem, 2 * huge, huge, two_kinds, ARRAY_SIZE(two_kinds), 0) ||
-	    !device_from(0, NO_WRITES) || !page_out_all(&mem) ||
+	    !device_does(NO_WRITES) || !page_out_all(&mem) ||
 	    !all_good(&mem, "huge writes fail") || !page_out_all(&mem) ||
 	    !all_good(&mem, "huge writes fail again"))
 		return KSFT_FAIL;
 	return goes_out_well("huge writes failed") ? KSFT_PASS : KSFT_FAIL;
 }
 
-/*
- * A device fails from page FIRST_BAD on. A CPU takes slots by the cluster of 512;
- * the first to need any takes the second cluster, as the first has the signature.
- */
-#define FIRST_BAD	1024
-
-static bool memory_beyond(void)
+/* More than a stripe. */
+static bool memory_of_stripes(void)
 {
 	static const enum page_kind random[] = { PAGE_RANDOM };
 
@@ -293,7 +310,7 @@ static bool memory_beyond(void)
 /* What would go where nothing can be written stays in memory. */
 static int writes_fail_in_range(void)
 {
-	if (!memory_beyond() || !device_from(FIRST_BAD, NOTHING) || !page_out_all(&mem))
+	if (!memory_of_stripes() || !device_half_does(NOTHING) || !page_out_all(&mem))
 		return KSFT_FAIL;
 	reclaim(64);
 	ksft_print_msg("%lu of %lu pages stay in memory\n", resident(&mem), mem.pages);
@@ -317,7 +334,7 @@ static bool write_back(long long pages)
 static int writeback_fails(void)
 {
 	if (!memory_of_small(&mem, 128) || !page_out_all(&mem) ||
-	    !stored_is(mem.pages, "before writeback fails") || !device_from(0, NO_WRITES) ||
+	    !stored_is(mem.pages, "before writeback fails") || !device_does(NO_WRITES) ||
 	    !write_back(mem.pages * 3 / 4))
 		return KSFT_FAIL;
 	reclaim(64);
@@ -353,12 +370,12 @@ static int reads_fail(void)
 	long long before = vswap_stat("read_errors");
 
 	if (!memory_of_both(512) || !page_out_all(&mem) || !drop_swap_cache() ||
-	    !stored_is(256, "reads fail") || !device_from(0, NO_READS))
+	    !stored_is(256, "reads fail") || !device_does(NO_READS))
 		return KSFT_FAIL;
 	if (!sees(&mem, 1, 0, 256, "on a device that fails") ||
 	    !sees(&mem, 0, 256, 0, "in zswap, before a device that fails"))
 		return KSFT_FAIL;
-	return errors_counted("read_errors", before) && device_from(0, GOOD) &&
+	return errors_counted("read_errors", before) && device_does(GOOD) &&
 	       all_good_again(&mem, "the device reads again") ? KSFT_PASS : KSFT_FAIL;
 }
 
@@ -366,14 +383,14 @@ static int reads_fail_in_range(void)
 {
 	struct seen seen;
 
-	if (!memory_beyond() || !page_out_all(&mem) || !drop_swap_cache() ||
-	    !device_from(FIRST_BAD, NO_READS) ||
+	if (!memory_of_stripes() || !page_out_all(&mem) || !drop_swap_cache() ||
+	    !device_half_does(NO_READS) ||
 	    !look(&mem, 0, 1, "a part of the device fails", &seen))
 		return KSFT_FAIL;
 	ksft_print_msg("%lu pages are good, %lu lost\n", seen.good, seen.lost);
 	if (!seen.lost || !seen.good)
 		return fail("nothing failed, or everything");
-	return device_from(0, GOOD) && all_good_again(&mem, "all of the device reads again") ?
+	return device_does(GOOD) && all_good_again(&mem, "all of the device reads again") ?
 	       KSFT_PASS : KSFT_FAIL;
 }
 
@@ -394,12 +411,12 @@ static int written_back_then_lost(void)
 	if (!page_out_all(&mem) || !drop_swap_cache())
 		return KSFT_FAIL;
 	before = zswap_stored();
-	if (!device_from(0, NO_READS) || !look(&mem, 0, 1, "written back", &seen))
+	if (!device_does(NO_READS) || !look(&mem, 0, 1, "written back", &seen))
 		return KSFT_FAIL;
 	if (seen.good != before || seen.lost < half / 2)
 		return fail("%lu pages were in zswap, %lu are good and %lu lost", before,
 			    seen.good, seen.lost);
-	return device_from(0, GOOD) && all_good_again(&mem, "the device reads again") ?
+	return device_does(GOOD) && all_good_again(&mem, "the device reads again") ?
 	       KSFT_PASS : KSFT_FAIL;
 }
 
@@ -407,7 +424,7 @@ static int written_back_then_lost(void)
 static int swapoff_loses_unreadable(void)
 {
 	if (!memory_of_both(512) || !page_out_all(&mem) || !drop_swap_cache() ||
-	    !device_from(0, NO_READS) || !area_off() || !zswap_empties("after swapoff"))
+	    !device_does(NO_READS) || !area_off() || !zswap_empties("after swapoff"))
 		return KSFT_FAIL;
 	return sees(&mem, 0, 256, 0, "in zswap before swapoff") &&
 	       sees(&mem, 1, 0, 256, "on the device before swapoff") ? KSFT_PASS : KSFT_FAIL;
@@ -418,8 +435,8 @@ static int swapoff_keeps_unreadable(void)
 {
 	struct seen seen;
 
-	if (!memory_beyond() || !page_out_all(&mem) || !drop_swap_cache() ||
-	    !device_from(FIRST_BAD, NO_READS))
+	if (!memory_of_stripes() || !page_out_all(&mem) || !drop_swap_cache() ||
+	    !device_half_does(NO_READS))
 		return KSFT_FAIL;
 	if (!swapoff(area.node)) {
 		area.on = false;
@@ -432,7 +449,7 @@ static int swapoff_keeps_unreadable(void)
 	if (!seen.good || vswap_slots(SLOTS_DEVICE) != (long long)seen.lost)
 		return fail("%lu pages are good, %lu lost and %lld on the device", seen.good,
 			    seen.lost, vswap_slots(SLOTS_DEVICE));
-	return device_from(0, GOOD) && area_off() && all_good(&mem, "all of it swapped off") ?
+	return device_does(GOOD) && area_off() && all_good(&mem, "all of it swapped off") ?
 	       KSFT_PASS : KSFT_FAIL;
 }
 
@@ -446,7 +463,7 @@ static int swapoff_killed(void)
 	pid_t pid;
 
 	if (!memory_of_both(1024) || !page_out_all(&mem) || !drop_swap_cache() ||
-	    !device_from(0, SLOW))
+	    !device_does(SLOW))
 		return KSFT_FAIL;
 	for (round = 0; round < 3; round++) {
 		pid = fork_child();
@@ -459,7 +476,7 @@ static int swapoff_killed(void)
 		if (!range_intact(&mem, round * 100, 100, "after half a swapoff"))
 			return KSFT_FAIL;
 	}
-	return device_from(0, GOOD) && area_off() && all_good(&mem, "swapped off") ?
+	return device_does(GOOD) && area_off() && all_good(&mem, "swapped off") ?
 	       KSFT_PASS : KSFT_FAIL;
 }
 
@@ -467,7 +484,7 @@ static int slow_device(void)
 {
 	int ret;
 
-	if (!device_from(0, SLOW))
+	if (!device_does(SLOW))
 		return KSFT_FAIL;
 	ret = fill_pool("1");
 	if (ret)
@@ -479,7 +496,7 @@ static int slow_device(void)
 	if (grown("pswpout") <= grown("zswpwb"))
 		return fail("no page went past the full pool");
 	/* Some are still on their way. */
-	if (!range_intact(&mem, 0, 64, "on a slow device") || !device_from(0, GOOD) ||
+	if (!range_intact(&mem, 0, 64, "on a slow device") || !device_does(GOOD) ||
 	    !all_good(&mem, "on a device that was slow"))
 		return KSFT_FAIL;
 	return KSFT_PASS;
