@@ -57,6 +57,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/bio.h>
+#include <linux/blkdev.h>
 #include <linux/cpuhotplug.h>
 #include <linux/gfp.h>
 #include <linux/init.h>
@@ -82,6 +83,7 @@
 #include <linux/sysfs.h>
 #include <linux/vmstat.h>
 #include <linux/vswap.h>
+#include <linux/workqueue.h>
 #include <linux/writeback.h>
 #include <linux/zswap.h>
 
@@ -285,6 +287,7 @@ static unsigned int vswap_max_table_percent = 2;
 
 /* For the last bio of a folio: it waits while others are allocated for the rest. */
 static struct bio_set vswap_bios;
+static struct workqueue_struct *vswap_submit_wq;
 
 /* It is on no list of devices. What is not set here is never asked for. */
 static struct swap_info_struct vswap_swap_info = {
@@ -1569,33 +1572,131 @@ static unsigned int vswap_run_length(struct vswap_cluster *c, unsigned int slot,
 }
 
 /*
- * Writes a locked folio to the slots behind its own, which stay there while it is
- * under writeback. Of several runs, the last one's bio ends when all have ended.
- * It is from a pool of its own, as the others are allocated while it waits.
+ * Writing to devices
+ *
+ * Folios that follow each other on a device and are written by one task share a
+ * bio, as long as the task has a blk_plug: that is told when the task goes to
+ * sleep or is done.
  */
-static void vswap_write_to_device(struct folio *folio, struct writeback_control *wbc)
-{
-	struct vswap_cluster *c = vswap_cluster(folio->swap);
-	unsigned int slot = vswap_slot(folio->swap), end = slot + folio_nr_pages(folio), run;
-	blk_opf_t opf = REQ_OP_WRITE | REQ_SWAP | wbc_to_write_flags(wbc);
-	struct bio *last, *bio;
-	swp_entry_t device = vswap_word_device(c->backing[slot]);
-	size_t offset = 0;
 
-	run = vswap_run_length(c, slot, end - slot);
-	/* These are not written by an asynchronous bio. */
-	if (run == end - slot &&
-	    swp_swap_info(device)->flags & (SWP_FS_OPS | SWP_SYNCHRONOUS_IO)) {
-		__swap_writepage(folio, wbc);
+/**
+ * struct vswap_plug - what a task has not submitted yet
+ * @cb: how its blk_plug knows of it
+ * @bio: a bio that may grow, or NULL
+ * @memcg: who pays for writing it
+ * @work: submits it for a task that is about to sleep
+ */
+struct vswap_plug {
+	struct blk_plug_cb cb;
+	struct bio *bio;
+	struct mem_cgroup *memcg;
+	struct work_struct work;
+};
+
+/* A longer bio would keep the device waiting for the next folio. */
+#define VSWAP_BIO_PAGES		SWAP_CLUSTER_MAX
+
+/* May sleep. The plug may be gone afterwards. */
+static void vswap_submit(struct vswap_plug *plug)
+{
+	struct bio *bio = plug->bio;
+
+	if (bio) {
+		plug->bio = NULL;
+		submit_bio(bio);
+	}
+}
+
+static void vswap_submit_work(struct work_struct *work)
+{
+	struct vswap_plug *plug = container_of(work, struct vswap_plug, work);
+
+	vswap_submit(plug);
+	kfree(plug);
+}
+
+static void vswap_unplug(struct blk_plug_cb *cb, bool from_schedule)
+{
+	struct vswap_plug *plug = container_of(cb, struct vswap_plug, cb);
+
+	if (plug->bio && from_schedule) {
+		/* It must not wait for a request: it is waiting already. */
+		INIT_WORK(&plug->work, vswap_submit_work);
+		queue_work(vswap_submit_wq, &plug->work);
 		return;
 	}
+	vswap_submit(plug);
+	kfree(plug);
+}
 
-	count_swpout_vm_event(folio);
-	folio_start_writeback(folio);
-	folio_unlock(folio);
-	last = bio_alloc_bioset(NULL, 1, opf, GFP_NOIO, &vswap_bios);
-	last->bi_end_io = end_swap_bio_write;
-	for (;;) {
+/* Of this task; NULL: it has none, or no memory for it. */
+static struct vswap_plug *vswap_get_plug(void)
+{
+	struct blk_plug_cb *cb = blk_check_plugged(vswap_unplug, NULL, sizeof(struct vswap_plug));
+
+	return cb ? container_of(cb, struct vswap_plug, cb) : NULL;
+}
+
+/* All folios of a bio, of which the first or the last may be there in part. */
+static void vswap_end_write(struct bio *bio)
+{
+	struct folio_iter iter;
+
+	bio_for_each_folio_all(iter, bio)
+		end_swap_folio_write(iter.folio, bio);
+	bio_put(bio);
+}
+
+/* A folio under writeback that is on a device in one run. */
+static void vswap_write_run(struct folio *folio, swp_entry_t device, blk_opf_t opf)
+{
+	struct block_device *bdev = swp_swap_info(device)->bdev;
+	sector_t sector = swap_entry_sector(device);
+	struct vswap_plug *plug = vswap_get_plug();
+	struct mem_cgroup *memcg = folio_memcg(folio);
+	struct bio *bio = plug ? plug->bio : NULL;
+
+	if (!bio || bio->bi_bdev != bdev || bio_end_sector(bio) != sector ||
+	    bio->bi_opf != opf || plug->memcg != memcg ||
+	    !bio_add_folio(bio, folio, folio_size(folio), 0)) {
+		/* First, as one bio at a time is sure to be there. */
+		if (bio)
+			vswap_submit(plug);
+		bio = bio_alloc(bdev, VSWAP_BIO_PAGES, opf, GFP_NOIO);
+		bio->bi_iter.bi_sector = sector;
+		bio->bi_end_io = vswap_end_write;
+		bio_add_folio_nofail(bio, folio, folio_size(folio), 0);
+		bio_associate_blkg_from_page(bio, folio);
+
+		/* Both may have slept. */
+		plug = vswap_get_plug();
+		if (!plug) {
+			submit_bio(bio);
+			return;
+		}
+		plug->bio = bio;
+		plug->memcg = memcg;
+	}
+	if (bio->bi_iter.bi_size >= VSWAP_BIO_PAGES * PAGE_SIZE)
+		vswap_submit(plug);
+}
+
+/*
+ * A folio under writeback that is on devices in several runs. The last one's bio
+ * ends when all have ended; it is from a pool of its own, as the others are
+ * allocated while it waits.
+ */
+static void vswap_write_runs(struct folio *folio, struct vswap_cluster *c, blk_opf_t opf)
+{
+	unsigned int slot = vswap_slot(folio->swap), end = slot + folio_nr_pages(folio), run;
+	struct bio *last = bio_alloc_bioset(NULL, 1, opf, GFP_NOIO, &vswap_bios), *bio;
+	swp_entry_t device;
+	size_t offset = 0;
+
+	last->bi_end_io = vswap_end_write;
+	do {
+		device = vswap_word_device(c->backing[slot]);
+		run = vswap_run_length(c, slot, end - slot);
 		bio = last;
 		if (slot + run < end) {
 			bio = bio_alloc(NULL, 1, opf, GFP_NOIO);
@@ -1607,14 +1708,40 @@ static void vswap_write_to_device(struct folio *folio, struct writeback_control 
 		bio_associate_blkg_from_page(bio, folio);
 		slot += run;
 		offset += run * PAGE_SIZE;
-		/* The last bio may end at once, and everything with it. */
-		if (slot == end)
-			break;
+		/* The last may end at once, and everything with it. */
 		submit_bio(bio);
-		device = vswap_word_device(c->backing[slot]);
-		run = vswap_run_length(c, slot, end - slot);
+	} while (bio != last);
+}
+
+/**
+ * vswap_write_to_device - write a folio to the slots behind its own
+ * @folio: a locked folio, backed by slots of devices; unlocked, and under
+ *	   writeback or clean, when this returns
+ * @wbc: why it is written
+ *
+ * May sleep. An error leaves the folio dirty.
+ */
+void vswap_write_to_device(struct folio *folio, struct writeback_control *wbc)
+{
+	blk_opf_t opf = REQ_OP_WRITE | REQ_SWAP | wbc_to_write_flags(wbc);
+	struct vswap_cluster *c = vswap_cluster(folio->swap);
+	unsigned int slot = vswap_slot(folio->swap), nr = folio_nr_pages(folio);
+	swp_entry_t device = vswap_word_device(c->backing[slot]);
+	bool whole = vswap_run_length(c, slot, nr) == nr;
+
+	/* These are not written by an asynchronous bio. */
+	if (whole && swp_swap_info(device)->flags & (SWP_FS_OPS | SWP_SYNCHRONOUS_IO)) {
+		__swap_writepage(folio, wbc);
+		return;
 	}
-	submit_bio(last);
+
+	count_swpout_vm_event(folio);
+	folio_start_writeback(folio);
+	folio_unlock(folio);
+	if (whole)
+		vswap_write_run(folio, device, opf);
+	else
+		vswap_write_runs(folio, c, opf);
 }
 
 /* Finds a slot that is on this device, from *offset on. */
@@ -2162,9 +2289,13 @@ static int vswap_setup(void)
 		pr_err("cannot be set up: error %d\n", state);
 		return state;
 	}
+	err = -ENOMEM;
+	vswap_submit_wq = alloc_workqueue("vswap-submit", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (!vswap_submit_wq)
+		goto remove_state;
 	err = bioset_init(&vswap_bios, BIO_POOL_SIZE, 0, BIOSET_NEED_BVECS);
 	if (err)
-		goto remove_state;
+		goto destroy_wq;
 	err = percpu_ref_init(&vswap_swap_info.users, vswap_users_release, 0, GFP_KERNEL);
 	if (err)
 		goto exit_bios;
@@ -2175,6 +2306,8 @@ static int vswap_setup(void)
 
 exit_bios:
 	bioset_exit(&vswap_bios);
+destroy_wq:
+	destroy_workqueue(vswap_submit_wq);
 remove_state:
 	cpuhp_remove_state_nocalls(state);
 	pr_err("cannot be set up: error %d\n", err);

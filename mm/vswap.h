@@ -44,6 +44,7 @@ struct zswap_entry *vswap_set_zswap_entry(swp_entry_t entry, struct zswap_entry 
 swp_entry_t vswap_device_entry(swp_entry_t entry);
 swp_entry_t vswap_take_device_slots(struct folio *folio, unsigned int order);
 void vswap_set_device_slots(swp_entry_t entry, swp_entry_t device, unsigned int order);
+void vswap_write_to_device(struct folio *folio, struct writeback_control *wbc);
 int vswap_unuse(unsigned int type);
 void vswap_add_device(struct swap_info_struct *si);
 void vswap_count_error(int rw, long nr_pages);

@@ -1139,13 +1139,16 @@ static int zswap_writeback_entry(struct zswap_entry *entry, swp_entry_t swp)
 
 	zswap_count_events(entry->objcg, ZSWPWB, 1);
 	zswap_entry_erase(entry);
-	if (device.val)
-		vswap_set_device_slots(folio->swap, device, 0);
 	folio_mark_uptodate(folio);
 	/* Nobody asked for it: the first to be reclaimed when it is written. */
 	folio_set_reclaim(folio);
 	/* If this fails, the folio is made dirty and stays in the swap cache. */
-	__swap_writepage(folio, &wbc);
+	if (device.val) {
+		vswap_set_device_slots(folio->swap, device, 0);
+		vswap_write_to_device(folio, &wbc);
+	} else {
+		__swap_writepage(folio, &wbc);
+	}
 	folio_put(folio);
 	return 0;
 
