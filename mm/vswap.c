@@ -925,6 +925,41 @@ static void vswap_uncharge(struct vswap_cluster *c, unsigned int slot, unsigned 
 }
 #endif
 
+/*
+ * Drops the shadows of a cluster without slots in use, by the node of the swap cache
+ * where there is nothing else.
+ *
+ * Who uses a slot again writes over its shadow, so they only matter for the memory
+ * of the nodes. What a new user has left there by now is lost: that costs a guess,
+ * not a page.
+ */
+static void vswap_clear_shadows(unsigned long first)
+{
+	struct address_space *space = vswap_address_space(swp_entry(VSWAP_TYPE, first));
+	unsigned long end = first + VSWAP_SLOTS, offset;
+
+	for (offset = first; offset < end; offset += XA_CHUNK_SIZE) {
+		XA_STATE(xas, &space->i_pages, offset % SWAP_ADDRESS_SPACE_PAGES);
+		struct xa_node *node;
+		bool other;
+
+		xas_set_update(&xas, workingset_update_node);
+		xa_lock_irq(&space->i_pages);
+		xas_load(&xas);
+		node = xas_is_node(&xas) && !xas.xa_node->shift ? xas.xa_node : NULL;
+		other = node && (!IS_ENABLED(CONFIG_XARRAY_MULTI) ||
+				 node->count != node->nr_values);
+		if (node && !other) {
+			xas_set_order(&xas, xas.xa_index, XA_CHUNK_SHIFT);
+			xas_store(&xas, NULL);
+		}
+		xa_unlock_irq(&space->i_pages);
+		if (other)
+			clear_shadow_from_swap_cache(VSWAP_TYPE, offset,
+						     offset + XA_CHUNK_SIZE - 1);
+	}
+}
+
 /* They are not found any more: what they stand for goes, then they are free. */
 static void vswap_free_slots(struct vswap_cluster *c, unsigned int slot, unsigned int nr)
 {
@@ -983,13 +1018,8 @@ static void vswap_free_slots(struct vswap_cluster *c, unsigned int slot, unsigne
 		vswap_sort_in(c);
 	spin_unlock(&c->lock);
 
-	/*
-	 * Who uses a slot again writes over its shadow, so they only matter for the
-	 * memory of the swap cache's nodes. What a new user has left there by now
-	 * is lost: that costs a guess, not a page.
-	 */
 	if (is_empty)
-		clear_shadow_from_swap_cache(VSWAP_TYPE, first, first + VSWAP_SLOTS - 1);
+		vswap_clear_shadows(first);
 }
 
 /* Takes a reference, or VSWAP_HAS_CACHE, from a slot. Returns what is left. */
@@ -1385,9 +1415,10 @@ static bool vswap_is_on(void)
 
 static bool vswap_tables_have_room(void)
 {
-	return atomic_long_read(&vswap_table_bytes) + vswap_cluster_bytes() <=
-	       vswap_table_limit() || READ_ONCE(vswap_nr_empty) ||
-	       !list_empty_careful(&vswap_partial[0]);
+	/* The first is the cheapest, and the next mostly true. */
+	return READ_ONCE(vswap_nr_empty) || !list_empty_careful(&vswap_partial[0]) ||
+	       atomic_long_read(&vswap_table_bytes) + vswap_cluster_bytes() <=
+	       vswap_table_limit();
 }
 
 /**
