@@ -216,16 +216,20 @@ static bool zswap_full;
 
 /**
  * struct zswap_leaf - the entries of ZSWAP_LEAF_SLOTS neighbouring slots
- * @entry: each slot's, or NULL; written by the owner of the slot only
+ * @entry: the address of each slot's with ZSWAP_ALONE, or 0; written by the owner
+ *	   of the slot only
  * @rcu: for who looks at a slot without an entry while the leaf goes; it is
- *	 written then, so zswap_leaf_entry() asks whether the leaf is still there
+ *	 written then, so zswap_leaf_peek() asks whether the leaf is still there
  */
 struct zswap_leaf {
 	union {
-		struct zswap_entry *entry[ZSWAP_LEAF_SLOTS];
+		unsigned long entry[ZSWAP_LEAF_SLOTS];
 		struct rcu_head rcu;
 	};
 };
+
+/* With the address of an entry: a large folio that it is of could not be read. */
+#define ZSWAP_ALONE	1UL
 
 /* kmalloc() aligns a power of two to itself: the low bits are free to count in. */
 #define ZSWAP_LEAF_COUNT	(sizeof(struct zswap_leaf) - 1)
@@ -686,33 +690,41 @@ static struct zswap_leaf *zswap_word_leaf(unsigned long word)
 	return (struct zswap_leaf *)(word & ~ZSWAP_LEAF_COUNT);
 }
 
-/* Under RCU. Only the owner of the slot may look into the entry. */
-static struct zswap_entry *zswap_leaf_entry(unsigned long *place, struct zswap_leaf *leaf,
-					    unsigned int slot)
+static struct zswap_entry *zswap_word_entry(unsigned long word)
+{
+	return (struct zswap_entry *)(word & ~ZSWAP_ALONE);
+}
+
+/* Under RCU. */
+static unsigned long zswap_leaf_peek(unsigned long *place, struct zswap_leaf *leaf,
+				     unsigned int slot)
 {
 	/*
 	 * A leaf has left its place before its bytes are used for call_rcu(), and
 	 * cannot be back in this grace period. Acquire, so that the place is
 	 * looked at last.
 	 */
-	struct zswap_entry *entry = smp_load_acquire(&leaf->entry[slot]);
+	unsigned long entry = smp_load_acquire(&leaf->entry[slot]);
 
-	return entry && zswap_word_leaf(READ_ONCE(*place)) == leaf ? entry : NULL;
+	return entry && zswap_word_leaf(READ_ONCE(*place)) == leaf ? entry : 0;
 }
 
-static struct zswap_entry *zswap_find(swp_entry_t swp)
+/* What the leaf has of a slot, which need not be in use, of a device that stays. */
+static unsigned long zswap_peek(swp_entry_t swp)
 {
-	unsigned long *place;
+	unsigned long *place = zswap_leaf_word(swp);
 	struct zswap_leaf *leaf;
 
-	if (swap_is_vswap(swp))
-		return vswap_zswap_entry(swp);
-
-	place = zswap_leaf_word(swp);
 	guard(rcu)();
 	/* What is read of it depends on its address: that orders it after cmpxchg(). */
 	leaf = zswap_word_leaf(READ_ONCE(*place));
-	return leaf ? zswap_leaf_entry(place, leaf, swp_offset(swp) % ZSWAP_LEAF_SLOTS) : NULL;
+	return leaf ? zswap_leaf_peek(place, leaf, swp_offset(swp) % ZSWAP_LEAF_SLOTS) : 0;
+}
+
+/* Only the owner of the slot may look into the entry. */
+static struct zswap_entry *zswap_find(swp_entry_t swp)
+{
+	return swap_is_vswap(swp) ? vswap_zswap_entry(swp) : zswap_word_entry(zswap_peek(swp));
 }
 
 /* Counts one more entry, in a new leaf if there is none. NULL: no memory. */
@@ -772,7 +784,7 @@ static struct zswap_entry *zswap_insert(swp_entry_t swp, struct zswap_entry *ent
 	if (!leaf)
 		return ERR_PTR(-ENOMEM);
 	/* Pairs with the address dependency of who finds it. */
-	smp_store_release(&leaf->entry[swp_offset(swp) % ZSWAP_LEAF_SLOTS], entry);
+	smp_store_release(&leaf->entry[swp_offset(swp) % ZSWAP_LEAF_SLOTS], (unsigned long)entry);
 	return old;
 }
 
@@ -941,7 +953,7 @@ static void zswap_entry_erase(struct zswap_entry *entry)
 
 	place = zswap_leaf_word(entry->swpentry);
 	leaf = zswap_word_leaf(READ_ONCE(*place));
-	WRITE_ONCE(leaf->entry[swp_offset(entry->swpentry) % ZSWAP_LEAF_SLOTS], NULL);
+	WRITE_ONCE(leaf->entry[swp_offset(entry->swpentry) % ZSWAP_LEAF_SLOTS], 0);
 	zswap_leaf_put(place, 1);
 	zswap_entry_free(entry);
 }
@@ -952,6 +964,32 @@ static inline void zswap_count_events(struct obj_cgroup *objcg, enum vm_event_it
 	count_vm_events(item, nr);
 	if (objcg)
 		count_objcg_events(objcg, item, nr);
+}
+
+/* The whole of the folio was not stored, in debugfs counted by counter if there is one. */
+static void zswap_count_reject(struct folio *folio, enum vm_event_item why,
+			       atomic_long_t *counter)
+{
+	long nr = folio_nr_pages(folio);
+
+	if (counter)
+		atomic_long_inc(counter);
+	count_vm_events(why, nr);
+	count_memcg_folio_events(folio, why, nr);
+}
+
+/**
+ * zswap_count_split - note that reclaim has split a folio
+ * @folio: what is left of it, locked, not yet in the swap cache
+ *
+ * There were not as many swap slots in a row.
+ */
+void zswap_count_split(struct folio *folio)
+{
+	if (!zswap_is_enabled())
+		return;
+	count_vm_event(ZSWPOUT_SPLIT);
+	count_memcg_folio_events(folio, ZSWPOUT_SPLIT, 1);
 }
 
 /*
@@ -985,8 +1023,12 @@ static bool zswap_store_object(struct zswap_pool *pool, struct page *page,
 	length = zswap_compress(codec, page);
 	if (length < 0 || length >= PAGE_SIZE) {
 		if (!zswap_keeps_incompressible(page_folio(page), nr_incompressible)) {
-			atomic_long_inc(length < 0 && length != -ENOSPC ?
-					&zswap_reject_compress_fail : &zswap_reject_compress_poor);
+			if (length < 0 && length != -ENOSPC)
+				zswap_count_reject(page_folio(page), ZSWP_REJECT_FAIL,
+						   &zswap_reject_compress_fail);
+			else
+				zswap_count_reject(page_folio(page), ZSWP_REJECT_POOR,
+						   &zswap_reject_compress_poor);
 			goto unlock;
 		}
 		memcpy_from_page(codec->buffer, page, 0, PAGE_SIZE);
@@ -999,7 +1041,7 @@ static bool zswap_store_object(struct zswap_pool *pool, struct page *page,
 				  __GFP_HIGHMEM | __GFP_MOVABLE,
 				  page_to_nid(page));
 	if (IS_ERR_VALUE(entry->handle)) {
-		atomic_long_inc(&zswap_reject_alloc_fail);
+		zswap_count_reject(page_folio(page), ZSWP_REJECT_MEMORY, &zswap_reject_alloc_fail);
 		goto unlock;
 	}
 	zs_obj_write(pool->zs_pool, entry->handle, codec->buffer, length);
@@ -1022,7 +1064,8 @@ static unsigned int zswap_store_page(struct zswap_pool *pool, struct page *page,
 	entry = kmem_cache_alloc_node(zswap_entry_cache, GFP_KERNEL | __GFP_NOWARN,
 				      page_to_nid(page));
 	if (!entry) {
-		atomic_long_inc(&zswap_reject_kmemcache_fail);
+		zswap_count_reject(page_folio(page), ZSWP_REJECT_MEMORY,
+				   &zswap_reject_kmemcache_fail);
 		return 0;
 	}
 	if (!zswap_store_object(pool, page, entry, nr_incompressible))
@@ -1037,7 +1080,8 @@ static unsigned int zswap_store_page(struct zswap_pool *pool, struct page *page,
 
 	old = zswap_insert(swp, entry);
 	if (IS_ERR(old)) {
-		atomic_long_inc(&zswap_reject_kmemcache_fail);
+		zswap_count_reject(page_folio(page), ZSWP_REJECT_MEMORY,
+				   &zswap_reject_kmemcache_fail);
 		goto free_object;
 	}
 	/* The folio was swapped out before, stayed in the swap cache and changed. */
@@ -1078,6 +1122,7 @@ static bool zswap_load_page(struct zswap_entry *entry, struct page *page)
 	if (!err)
 		return true;
 	atomic_long_inc(&zswap_decompress_fail);
+	zswap_count_events(entry->objcg, ZSWPIN_FAIL, 1);
 	pr_alert_ratelimited("%s could not decompress slot %lu of swap device %u: error %d\n",
 			     pool->compressor, swp_offset(entry->swpentry),
 			     swp_type(entry->swpentry), err);
@@ -1168,12 +1213,14 @@ drop_folio:
  * @met_cached: out: there was one
  * @written: out: pages written back
  * @rotated: out: pages that got a second chance
+ * @failed: out: pages that could not be written back
  */
 struct zswap_walk {
 	bool stop_if_cached;
 	bool met_cached;
 	unsigned long written;
 	unsigned long rotated;
+	unsigned long failed;
 };
 
 static enum lru_status zswap_walk_one(struct list_head *item, struct list_lru_one *list,
@@ -1206,6 +1253,7 @@ static enum lru_status zswap_walk_one(struct list_head *item, struct list_lru_on
 		walk->written++;
 	} else {
 		atomic_long_inc(&zswap_reject_reclaim_fail);
+		walk->failed++;
 		if (err == -EEXIST && walk->stop_if_cached) {
 			walk->met_cached = true;
 			status = LRU_STOP;
@@ -1235,6 +1283,7 @@ static unsigned long zswap_walk_lrus(int nid, struct mem_cgroup *memcg, unsigned
 
 	if (!total)
 		return 0;
+	walk->failed = 0;
 	/* Or a short list would be walked again, and all of it written. */
 	nr = min(nr, total);
 	for (i = 0; i < ZSWAP_NR_LRUS && !walk->met_cached; i++) {
@@ -1247,6 +1296,9 @@ static unsigned long zswap_walk_lrus(int nid, struct mem_cgroup *memcg, unsigned
 		list_lru_walk_one(&zswap_lrus[i], nid, memcg, zswap_walk_one, walk, &left);
 		looked_at += share - left;
 	}
+	count_vm_events(ZSWPWB_FAIL, walk->failed);
+	if (walk->failed && memcg)
+		count_memcg_events(memcg, ZSWPWB_FAIL, walk->failed);
 	return looked_at;
 }
 
@@ -1521,21 +1573,21 @@ static bool zswap_memcg_has_lru(struct obj_cgroup *objcg, u8 lru_id)
 	return !err;
 }
 
-/* For these counters a large folio is out unsplit, whatever has taken it. */
-#ifdef CONFIG_TRANSPARENT_HUGEPAGE
-static void zswap_count_large(struct folio *folio)
+/* For those counters that the swap core has it is out unsplit, whatever has taken it. */
+static void zswap_count_large(struct folio *folio, struct obj_cgroup *objcg)
 {
+	if (!folio_test_large(folio))
+		return;
+	zswap_count_events(objcg, ZSWPOUT_LARGE, 1);
+	count_mthp_stat(folio_order(folio), MTHP_STAT_ZSWPOUT);
+	count_mthp_stat(folio_order(folio), MTHP_STAT_SWPOUT);
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
 	if (folio_test_pmd_mappable(folio)) {
 		count_memcg_folio_events(folio, THP_SWPOUT, 1);
 		count_vm_event(THP_SWPOUT);
 	}
-	count_mthp_stat(folio_order(folio), MTHP_STAT_SWPOUT);
-}
-#else
-static void zswap_count_large(struct folio *folio)
-{
-}
 #endif
+}
 
 static bool zswap_store_folio(struct folio *folio)
 {
@@ -1545,14 +1597,17 @@ static bool zswap_store_folio(struct folio *folio)
 	u8 lru_id = raw_smp_processor_id() % ZSWAP_NR_LRUS;
 	struct zswap_pool *pool;
 
-	if (!zswap_memcg_has_room(objcg))
+	if (!zswap_memcg_has_room(objcg)) {
+		zswap_count_reject(folio, ZSWP_REJECT_MEMCG, NULL);
 		goto put_objcg;
+	}
 	if (zswap_check_full()) {
+		zswap_count_reject(folio, ZSWP_REJECT_LIMIT, NULL);
 		queue_work(zswap_shrink_wq, &zswap_shrink_work);
 		goto put_objcg;
 	}
 	if (!zswap_memcg_has_lru(objcg, lru_id)) {
-		atomic_long_inc(&zswap_reject_alloc_fail);
+		zswap_count_reject(folio, ZSWP_REJECT_MEMORY, &zswap_reject_alloc_fail);
 		goto put_objcg;
 	}
 	pool = zswap_pool_current_get(nr_pages);
@@ -1573,7 +1628,9 @@ static bool zswap_store_folio(struct folio *folio)
 	}
 	if (i == nr_pages) {
 		zswap_count_events(objcg, ZSWPOUT, nr_stored);
-		zswap_count_large(folio);
+		if (nr_incompressible)
+			zswap_count_events(objcg, ZSWPOUT_INCOMPRESSIBLE, nr_incompressible);
+		zswap_count_large(folio, objcg);
 	}
 	if (nr_stored < nr_pages)
 		percpu_ref_put_many(&pool->ref, nr_pages - nr_stored);
@@ -1608,17 +1665,61 @@ bool zswap_store(struct folio *folio)
 	return false;
 }
 
-/* How many of the slots of a folio are in zswap. */
-static long zswap_count_entries(struct folio *folio)
+/**
+ * zswap_has - is a page in zswap?
+ * @swp: its slot, which need not be in use, of a device that stays
+ *
+ * A hint, unless the caller owns the slot. May be called anywhere.
+ *
+ * Return: true if it is there.
+ */
+bool zswap_has(swp_entry_t swp)
 {
-	long i, nr = 0;
+	return !zswap_never_enabled() && zswap_find(swp);
+}
 
-	for (i = 0; i < folio_nr_pages(folio); i++) {
-		swp_entry_t swp = page_swap_entry(folio_page(folio, i));
+/**
+ * zswap_can_load_whole - can slots be read as one folio?
+ * @swp: the first slot, of a device that stays
+ * @nr: how many
+ *
+ * Those of a device can if zswap has them all, or none, and the last attempt did
+ * not fail. Virtual ones always can, as vswap_can_read_whole() has said so. A hint,
+ * unless the caller owns the slots. May be called anywhere.
+ *
+ * Return: true if they can.
+ */
+bool zswap_can_load_whole(swp_entry_t swp, unsigned int nr)
+{
+	unsigned long first, entry;
 
-		nr += !!zswap_find(swp);
+	if (zswap_never_enabled() || swap_is_vswap(swp))
+		return true;
+	for (first = zswap_peek(swp); nr; nr--, swp.val++) {
+		entry = zswap_peek(swp);
+		if (!entry != !first || entry & ZSWAP_ALONE)
+			return false;
 	}
-	return nr;
+	return true;
+}
+
+/* A page of a folio could not be read: the others are to be read alone. */
+static void zswap_load_alone(struct folio *folio)
+{
+	swp_entry_t swp = folio->swap;
+	struct zswap_leaf *leaf;
+	long i;
+
+	if (swap_is_vswap(swp))
+		return;
+	for (i = 0; i < folio_nr_pages(folio); i++, swp.val++) {
+		unsigned int slot = swp_offset(swp) % ZSWAP_LEAF_SLOTS;
+
+		if (!zswap_peek(swp))
+			continue;
+		leaf = zswap_word_leaf(READ_ONCE(*zswap_leaf_word(swp)));
+		WRITE_ONCE(leaf->entry[slot], leaf->entry[slot] | ZSWAP_ALONE);
+	}
 }
 
 /* Reads a page of a folio, if it is in zswap: 1. 0: it is not; -EIO: it cannot be read. */
@@ -1647,34 +1748,35 @@ static noinline bool zswap_load_large(struct folio *folio)
 {
 	int i, err, nr_loaded = 0;
 
-	/*
-	 * alloc_swap_folio() makes no large folio for the slots of a device once
-	 * zswap was enabled, but may have made one just before. A part of it
-	 * cannot be read from here.
-	 */
-	if (!swap_is_vswap(folio->swap))
-		return WARN_ON_ONCE(zswap_count_entries(folio));
+	/* do_swap_page() has asked as the owner of the slots. */
+	if (WARN_ON_ONCE(!zswap_can_load_whole(folio->swap, folio_nr_pages(folio))))
+		return true;
 
 	for (i = 0; i < folio_nr_pages(folio); i++) {
 		struct page *page = folio_page(folio, i);
 
 		err = zswap_load_slot(folio, page, page_swap_entry(page));
-		if (err < 0)
+		if (err < 0) {
+			zswap_load_alone(folio);
 			return true;
+		}
 		nr_loaded += err;
 	}
-	if (nr_loaded)
+	if (nr_loaded) {
 		zswap_loaded(folio);
+		count_vm_event(ZSWPIN_LARGE);
+		count_memcg_folio_events(folio, ZSWPIN_LARGE, 1);
+	}
 	return nr_loaded;
 }
 
 /**
  * zswap_load - read a folio that may be in zswap
  * @folio: a folio, locked; in the swap cache, or its slots have SWAP_HAS_CACHE
- *	   set. A large one if its slots are virtual, or none is in zswap
+ *	   set. A large one if zswap_can_load_whole() says so
  *
- * Pages of a large folio that are not in zswap are left alone: they are zero and
- * have been read. The folio is dirty then, as its slots have no other copy once
+ * Pages of a large folio that are not in zswap are left alone: their slots are
+ * virtual, they are zero and have been read. The folio is dirty then, as its slots have no other copy once
  * they are freed. Of a folio in the swap cache zswap forgets the pages at once.
  * May sleep.
  *
@@ -1712,14 +1814,14 @@ static void zswap_erase_slots(unsigned long *place, unsigned int slot, unsigned 
 	if (!leaf)
 		return;
 	for (; slot < end; slot++) {
-		struct zswap_entry *entry = zswap_leaf_entry(place, leaf, slot);
+		unsigned long entry = zswap_leaf_peek(place, leaf, slot);
 
 		if (!entry)
 			continue;
 		/* It keeps the leaf there until it is counted out. */
-		WRITE_ONCE(leaf->entry[slot], NULL);
+		WRITE_ONCE(leaf->entry[slot], 0);
 		erased++;
-		batch->entry[batch->nr++] = entry;
+		batch->entry[batch->nr++] = zswap_word_entry(entry);
 		if (batch->nr == ZSWAP_BATCH)
 			zswap_batch_free(batch);
 	}

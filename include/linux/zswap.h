@@ -35,6 +35,9 @@ unsigned long zswap_total_pages(void);
 
 bool zswap_store(struct folio *folio);
 bool zswap_load(struct folio *folio);
+bool zswap_has(swp_entry_t swp);
+bool zswap_can_load_whole(swp_entry_t swp, unsigned int nr);
+void zswap_count_split(struct folio *folio);
 void zswap_invalidate_range(swp_entry_t swp, unsigned int nr_pages);
 void zswap_free_entries(struct zswap_entry **entries, unsigned int nr);
 
@@ -74,11 +77,22 @@ static inline bool zswap_load(struct folio *folio)
 	return false;
 }
 
+static inline bool zswap_has(swp_entry_t swp)
+{
+	return false;
+}
+
+static inline bool zswap_can_load_whole(swp_entry_t swp, unsigned int nr)
+{
+	return true;
+}
+
 static inline int zswap_swapon(int type, unsigned long nr_pages)
 {
 	return 0;
 }
 
+static inline void zswap_count_split(struct folio *folio) {}
 static inline void zswap_invalidate_range(swp_entry_t swp, unsigned int nr_pages) {}
 static inline void zswap_swapoff(int type) {}
 static inline void zswap_lruvec_state_init(struct lruvec *lruvec) {}

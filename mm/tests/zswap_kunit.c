@@ -80,10 +80,11 @@ static struct folio *zswap_test_folio(struct kunit *test, unsigned int order,
 	return folio;
 }
 
-/* Reads a slot as a fault does that skips the swap cache. */
-static struct folio *zswap_test_read(struct kunit *test, unsigned long offset, bool *found)
+/* Reads slots as a fault does that skips the swap cache. */
+static struct folio *zswap_test_read(struct kunit *test, unsigned int order,
+				     unsigned long offset, bool *found)
 {
-	struct folio *folio = zswap_test_folio(test, 0, offset, 0x5a);
+	struct folio *folio = zswap_test_folio(test, order, offset, 0x5a);
 
 	folio_clear_swapcache(folio);
 	*found = zswap_load(folio);
@@ -93,7 +94,7 @@ static struct folio *zswap_test_read(struct kunit *test, unsigned long offset, b
 static void zswap_test_slot_holds(struct kunit *test, unsigned long offset, u32 seed)
 {
 	bool found;
-	struct folio *folio = zswap_test_read(test, offset, &found);
+	struct folio *folio = zswap_test_read(test, 0, offset, &found);
 
 	KUNIT_ASSERT_TRUE(test, found);
 	KUNIT_EXPECT_TRUE(test, folio_test_uptodate(folio));
@@ -103,7 +104,7 @@ static void zswap_test_slot_holds(struct kunit *test, unsigned long offset, u32 
 static void zswap_test_slot_empty(struct kunit *test, unsigned long offset)
 {
 	bool found;
-	struct folio *folio = zswap_test_read(test, offset, &found);
+	struct folio *folio = zswap_test_read(test, 0, offset, &found);
 
 	KUNIT_EXPECT_FALSE(test, found);
 	KUNIT_EXPECT_FALSE(test, folio_test_uptodate(folio));
@@ -498,6 +499,42 @@ static void zswap_test_large_folio_is_stored_page_by_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&zswap_stored_pages), t->stored + 4);
 }
 
+static bool zswap_test_is_whole(unsigned long offset, unsigned int nr)
+{
+	return zswap_can_load_whole(swp_entry(ZSWAP_TEST_TYPE, offset), nr);
+}
+
+static void zswap_test_large_folio_is_read_whole_if_all_is_there(struct kunit *test)
+{
+	unsigned long first = ZSWAP_LEAF_SLOTS - 8;
+	struct folio *folio;
+	bool found;
+	int i;
+
+	KUNIT_EXPECT_TRUE(test, zswap_test_is_whole(first, 8));
+	zswap_test_read(test, 3, first, &found);
+	KUNIT_EXPECT_FALSE(test, found);
+
+	/* From where they were stored does not matter. */
+	KUNIT_ASSERT_TRUE(test, zswap_store(zswap_test_folio(test, 2, first, 100)));
+	KUNIT_EXPECT_FALSE(test, zswap_test_is_whole(first, 8));
+	for (i = 4; i < 8; i++)
+		KUNIT_ASSERT_TRUE(test, zswap_store(zswap_test_folio(test, 0, first + i, 100 + i)));
+	KUNIT_ASSERT_TRUE(test, zswap_test_is_whole(first, 8));
+	KUNIT_EXPECT_FALSE(test, zswap_test_is_whole(first, 9));
+	folio = zswap_test_read(test, 3, first, &found);
+	KUNIT_EXPECT_TRUE(test, found);
+	KUNIT_EXPECT_TRUE(test, folio_test_uptodate(folio));
+	KUNIT_EXPECT_TRUE(test, folio_test_dirty(folio));
+	for (i = 0; i < 8; i++)
+		KUNIT_EXPECT_TRUE(test, zswap_test_holds(folio_page(folio, i), 100 + i));
+
+	for (i = 0; i < 8; i++) {
+		zswap_invalidate(swp_entry(ZSWAP_TEST_TYPE, first + i));
+		KUNIT_EXPECT_EQ(test, zswap_test_is_whole(first, 8), i == 7);
+	}
+}
+
 static bool zswap_test_store_object(struct zswap_pool *pool, struct page *page,
 				    struct zswap_entry *entry, long nr_incompressible)
 {
@@ -554,13 +591,46 @@ static void zswap_test_damaged_page_is_an_error_and_stays(struct kunit *test)
 	memset(bad, 0xff, entry->length);
 	zs_obj_write(zs_pool, entry->handle, bad, entry->length);
 
-	folio = zswap_test_read(test, 5, &found);
+	folio = zswap_test_read(test, 0, 5, &found);
 	KUNIT_EXPECT_TRUE(test, found);
 	KUNIT_EXPECT_FALSE(test, folio_test_uptodate(folio));
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&zswap_decompress_fail), failures + 1);
 
 	zs_obj_write(zs_pool, entry->handle, good, entry->length);
 	zswap_test_slot_holds(test, 5, 1);
+}
+
+static void zswap_test_damaged_page_of_a_folio_leaves_the_others(struct kunit *test)
+{
+	struct zs_pool *zs_pool = zswap_test_current()->zs_pool;
+	struct zswap_entry *entry;
+	struct folio *folio;
+	bool found;
+	u8 *bad;
+
+	KUNIT_ASSERT_TRUE(test, zswap_store(zswap_test_folio(test, 2, 8, 100)));
+	entry = zswap_test_entry(10);
+	bad = kunit_kmalloc(test, PAGE_SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, bad);
+	memset(bad, 0xff, entry->length);
+	zs_obj_write(zs_pool, entry->handle, bad, entry->length);
+
+	KUNIT_ASSERT_TRUE(test, zswap_test_is_whole(8, 4));
+	folio = zswap_test_read(test, 2, 8, &found);
+	KUNIT_EXPECT_TRUE(test, found);
+	KUNIT_EXPECT_FALSE(test, folio_test_uptodate(folio));
+
+	/* Not again as a whole: those that are good would not be found. */
+	KUNIT_EXPECT_FALSE(test, zswap_test_is_whole(8, 4));
+	zswap_test_slot_holds(test, 8, 100);
+	zswap_test_slot_holds(test, 9, 101);
+	zswap_test_slot_holds(test, 11, 103);
+	folio = zswap_test_read(test, 0, 10, &found);
+	KUNIT_EXPECT_TRUE(test, found);
+	KUNIT_EXPECT_FALSE(test, folio_test_uptodate(folio));
+
+	KUNIT_ASSERT_TRUE(test, zswap_store(zswap_test_folio(test, 2, 8, 200)));
+	KUNIT_EXPECT_TRUE(test, zswap_test_is_whole(8, 4));
 }
 
 /* Pools */
@@ -722,7 +792,7 @@ static void zswap_test_leaf_on_its_way_out_has_no_entries(struct kunit *test)
 	zswap_invalidate(swp_entry(ZSWAP_TEST_TYPE, 5));
 	KUNIT_EXPECT_NOT_NULL(test, leaf->rcu.func);
 	for (i = 0; i < ZSWAP_LEAF_SLOTS; i++)
-		KUNIT_EXPECT_NULL(test, zswap_leaf_entry(place, leaf, i));
+		KUNIT_EXPECT_EQ(test, zswap_leaf_peek(place, leaf, i), 0);
 	rcu_read_unlock();
 }
 
@@ -788,7 +858,9 @@ static struct kunit_case zswap_test_cases[] = {
 	KUNIT_CASE(zswap_test_rejected_page_leaves_no_older_one),
 	KUNIT_CASE(zswap_test_large_folio_is_stored_page_by_page),
 	KUNIT_CASE(zswap_test_large_folio_is_stored_all_or_not_at_all),
+	KUNIT_CASE(zswap_test_large_folio_is_read_whole_if_all_is_there),
 	KUNIT_CASE(zswap_test_damaged_page_is_an_error_and_stays),
+	KUNIT_CASE(zswap_test_damaged_page_of_a_folio_leaves_the_others),
 	KUNIT_CASE(zswap_test_page_outlives_the_use_of_its_compressor),
 	KUNIT_CASE(zswap_test_replaced_pool_is_taken_back),
 	KUNIT_CASE(zswap_test_failed_store_keeps_no_pool),

@@ -181,13 +181,9 @@ static int whole_folios(unsigned long huge)
 	    !slots_are(zeros, pages - zeros, "out") || !grew_by("vswpout", pages, "out"))
 		return KSFT_FAIL;
 	whole = huge_stat(huge, "nr_anon");
-	if (!intact(&mem, "large") || !used_is(0, "large folios are back"))
+	if (!intact(&mem, "large") || !used_is(0, "large folios are back") ||
+	    !came_whole(huge, whole, pages / huge))
 		return KSFT_FAIL;
-	whole = huge_stat(huge, "nr_anon") - whole;
-	/* A fault makes none that a whole page table maps. */
-	if (huge < huge_pages_of() && whole != (long long)(pages / huge))
-		return fail("of %lu folios of %lu pages %lld came back whole", pages / huge, huge,
-			    whole);
 	memory_put(&mem);
 
 	/* A quarter may be random; one more page keeps its folio in memory, and no other. */
@@ -214,19 +210,7 @@ static int whole_folios(unsigned long huge)
 
 static int folios_of_each_size(void)
 {
-	unsigned long huge, most = huge_pages_of();
-	unsigned int nr = 0;
-	int ret;
-
-	for (huge = 4; huge <= most; huge *= 2) {
-		ret = whole_folios(huge);
-		memory_put(&mem);
-		if (ret == KSFT_FAIL)
-			return fail("with folios of %lu pages", huge);
-		nr += ret == KSFT_PASS;
-	}
-	ksft_print_msg("%u sizes\n", nr);
-	return nr ? KSFT_PASS : skip("no size of huge pages could be had");
+	return with_each_size(whole_folios);
 }
 
 /* ---- many references ---- */

@@ -22,19 +22,6 @@ static bool device_slots_are(long long slots, const char *when)
 	return false;
 }
 
-/* Folios of @huge pages. A fault would rather have one that a page table maps. */
-static int small_huge_memory(unsigned long huge, unsigned long pages, const enum page_kind *kind,
-			     unsigned int nr)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), THP_DIR "hugepages-%zukB/enabled",
-		 huge_pages_of() * page_size() / 1024);
-	if (huge_pages_of() && setting_write(path, "never"))
-		return fail("%s cannot be set", path);
-	return huge_memory(huge, pages, kind, nr);
-}
-
 /* ---- one device ---- */
 
 /* With zswap off all goes to the device, and from there into memory again, at swapoff. */
@@ -98,7 +85,7 @@ static int device_in_pieces(void)
 			madvise(page_at(&other, i), page_size(), MADV_DONTNEED);
 			other.key[i] = 0;
 		}
-	ret = small_huge_memory(huge, pages, random_kind, 1);
+	ret = huge_memory(huge, pages, random_kind, 1);
 	if (ret)
 		return ret;
 	split = huge_stat(huge, "split");
@@ -238,8 +225,8 @@ static int shared_beyond_limit(void)
 	unsigned int round;
 
 	if (setting_write("/proc/sys/vm/page-cluster", "3") ||
-	    !limit(GROUP, "memory.max", cgroup_number(GROUP, "memory.current") + (8 << 20)) ||
-	    !memory_get(&mem, (16 << 20) / page_size(), 1, true))
+	    !limit(GROUP, "memory.max", cgroup_number(GROUP, "memory.current") + (3 << 20)) ||
+	    !memory_get(&mem, (6 << 20) / page_size(), 1, true))
 		return KSFT_FAIL;
 	for (round = 0; round < 2; round++) {
 		if (!zswap_param("enabled", round ? "Y" : "N"))
@@ -327,37 +314,6 @@ static int forks_during_writeback(void)
 		return fail("only %lld pages were written back", grown("zswpwb"));
 	return intact(&mem, "after all children") && intact(&other, "beside") ? KSFT_PASS :
 										KSFT_FAIL;
-}
-
-/* Large folios of which a part is on the device and the rest in zswap. */
-static int parts_of_folios(void)
-{
-	unsigned long huge = 16, pages = 1024, i;
-	int ret = small_huge_memory(huge, pages, small_kinds, ARRAY_SIZE(small_kinds));
-
-	if (ret)
-		return ret;
-	if (!page_out_all(&mem) || !zswap_param("max_pool_percent", "0"))
-		return KSFT_FAIL;
-	count_from_here();
-	if (!written_back(pages / 3) || !zswap_param("max_pool_percent", "50"))
-		return KSFT_FAIL;
-	/* Some are touched, some dropped, and all that is in memory moves. */
-	for (i = 0; i < pages; i += 5)
-		if (!range_intact(&mem, i, 1, "of a folio in parts"))
-			return KSFT_FAIL;
-	for (i = 0; i < pages; i += 7) {
-		madvise(page_at(&mem, i), page_size(), MADV_DONTNEED);
-		mem.key[i] = 0;
-	}
-	file_write("/proc/sys/vm/compact_memory", "1");
-	if (!page_out(&mem) || !range_intact(&mem, 0, pages / 2, "in parts, out again"))
-		return KSFT_FAIL;
-	for (i = 0; i < pages; i += 3)
-		renew_small(&mem, i);
-	file_write("/proc/sys/vm/compact_memory", "1");
-	return intact(&mem, "in parts") && page_out(&mem) && area_off() &&
-	       intact(&mem, "in parts, after swapoff") ? KSFT_PASS : KSFT_FAIL;
 }
 
 /* ---- other devices ---- */
@@ -464,7 +420,7 @@ static int swap_file(void)
 	memory_put(&mem);
 	if (!ret)
 		ret = area_on(FILES "/swap", FILE_PAGES) ?
-		      small_huge_memory(16, 1024, random_kind, 1) : KSFT_FAIL;
+		      huge_memory(16, 1024, random_kind, 1) : KSFT_FAIL;
 	/* Folios larger than what is left of a piece. */
 	if (!ret && !(page_out_all(&mem) && drop_swap_cache() && intact(&mem, "large folios")))
 		ret = KSFT_FAIL;
@@ -509,7 +465,6 @@ static const struct test tests[] = {
 	{ "shared memory beyond a limit is read ahead", shared_beyond_limit, ONLY_BEHIND },
 	{ "writeback stops at memory.swap.max", limit_during_writeback, ONLY_BEHIND },
 	{ "processes begin and end during writeback", forks_during_writeback, ONLY_BEHIND },
-	{ "folios are partly written back", parts_of_folios, ONLY_BEHIND },
 	{ "zram writes to its own disk what it has", zram_with_disk, ONLY_BEHIND },
 	{ "a swap file in pieces", swap_file, ONLY_BEHIND },
 	{ "a swap file in pieces, on a loop device", swap_file_on_loop, ONLY_BEHIND },

@@ -92,6 +92,10 @@ static bool nothing_is_stored(const char *when)
 	    !grew_by("pswpout", mem.pages, when) || !stored_is(0, when) ||
 	    !drop_swap_cache() || !intact(&mem, when))
 		return false;
+	if (zswap_is_new() &&
+	    (!grew_by("zswp_reject_memcg", mem.pages, when) ||
+	     !stat_becomes(GROUP, "zswp_reject_memcg", mem.pages)))
+		return false;
 	renew_all(&mem);
 	return true;
 }
@@ -268,6 +272,9 @@ static int no_writeback_huge(void)
 	if (zswap_stat("stored_incompressible_pages") != (long long)mem.pages / 4)
 		return fail("%lld pages are counted as incompressible",
 			    zswap_stat("stored_incompressible_pages"));
+	if (!grew_by("zswpout_incompressible", mem.pages / 4, "huge, no writeback") ||
+	    !grew_by("zswpout_large", 2, "huge, no writeback"))
+		return KSFT_FAIL;
 	return intact(&mem, "huge, no writeback") ? KSFT_PASS : KSFT_FAIL;
 }
 

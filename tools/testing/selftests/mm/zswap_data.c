@@ -78,6 +78,8 @@ static int kinds_of_pages(void)
 		if (!page_out_all(&mem) ||
 		    !went_to(table[i].place, mem.pages, rejected() - before, name))
 			return KSFT_FAIL;
+		if (zswap_is_new() && !grew_by("zswp_reject_poor", rejected() - before, name))
+			return KSFT_FAIL;
 		if (!drop_swap_cache() || !intact(&mem, name))
 			return KSFT_FAIL;
 		if (!grew_by("zswpin", grown("zswpout"), name) ||
@@ -137,13 +139,10 @@ static int compressors_side_by_side(void)
 
 /* ---- huge pages ---- */
 
-/* The second size: the smallest that is common. */
-#define SMALL_HUGE	16
-
 static int large_folios(unsigned long huge)
 {
-	unsigned long pages = huge * (huge > 256 ? 4 : 32), i;
-	long long split, fallback;
+	unsigned long pages = huge < 32 ? 128 : 4 * huge, i;
+	long long split, fallback, stored, whole;
 	int ret;
 
 	if (!zswap_is_new())
@@ -158,11 +157,17 @@ static int large_folios(unsigned long huge)
 	}
 	split = huge_stat(huge, "split");
 	fallback = huge_stat(huge, "swpout_fallback");
+	stored = huge_stat(huge, "zswpout");
 	count_from_here();
 	if (!page_out_all(&mem) || !not_split(huge, split, fallback, "stored") ||
 	    !grew_by("zswpout", pages, "stored") || !grew_by("pswpout", 0, "stored") ||
-	    !stored_is(pages, "stored") || !intact(&mem, "stored whole") ||
-	    !stored_is(0, "read back"))
+	    !grew_by("zswpout_large", pages / huge, "stored") || !stored_is(pages, "stored"))
+		return KSFT_FAIL;
+	if (huge_stat(huge, "zswpout") - stored != (long long)(pages / huge))
+		return fail("zswpout of folios of %lu pages does not count", huge);
+	whole = huge_stat(huge, "nr_anon");
+	if (!intact(&mem, "stored whole") || !stored_is(0, "read back") ||
+	    !came_whole(huge, whole, pages / huge))
 		return KSFT_FAIL;
 	memory_put(&mem);
 
@@ -179,21 +184,46 @@ static int large_folios(unsigned long huge)
 	count_from_here();
 	if (!page_out_all(&mem) || !not_split(huge, split, fallback, "rejected") ||
 	    !grew_by("pswpout", pages, "rejected") || !stored_is(0, "rejected") ||
+	    !grew_by("zswp_reject_poor", pages, "rejected") ||
 	    !drop_swap_cache() || !intact(&mem, "written whole"))
 		return KSFT_FAIL;
 	return KSFT_PASS;
 }
 
-static int huge_pages(void)
+static int folios_of_each_size(void)
 {
-	unsigned long huge = huge_pages_of();
-
-	return huge ? large_folios(huge) : skip("the kernel has no huge pages");
+	return with_each_size(large_folios);
 }
 
-static int small_huge_pages(void)
+/* Large folios of which a part is on the device and the rest in zswap. */
+static int parts_of_folios(void)
 {
-	return large_folios(SMALL_HUGE);
+	unsigned long huge = 16, pages = 1024, i;
+	int ret = huge_memory(huge, pages, small_kinds, ARRAY_SIZE(small_kinds));
+
+	if (ret)
+		return ret;
+	if (!page_out_all(&mem) || !zswap_param("max_pool_percent", "0"))
+		return KSFT_FAIL;
+	count_from_here();
+	if (!written_back(pages / 3) || !zswap_param("max_pool_percent", "50"))
+		return KSFT_FAIL;
+	/* Some are touched, some dropped, and all that is in memory moves. */
+	for (i = 0; i < pages; i += 5)
+		if (!range_intact(&mem, i, 1, "of a folio in parts"))
+			return KSFT_FAIL;
+	for (i = 0; i < pages; i += 7) {
+		madvise(page_at(&mem, i), page_size(), MADV_DONTNEED);
+		mem.key[i] = 0;
+	}
+	file_write("/proc/sys/vm/compact_memory", "1");
+	if (!page_out(&mem) || !range_intact(&mem, 0, pages / 2, "in parts, out again"))
+		return KSFT_FAIL;
+	for (i = 0; i < pages; i += 3)
+		renew_small(&mem, i);
+	file_write("/proc/sys/vm/compact_memory", "1");
+	return intact(&mem, "in parts") && page_out(&mem) && area_off() &&
+	       intact(&mem, "in parts, after swapoff") ? KSFT_PASS : KSFT_FAIL;
 }
 
 /* With every page small enough and one page a fault, zswap has what is swapped. */
@@ -297,6 +327,8 @@ static int full_pool(void)
 		return fail("%lld times at the limit, but %lld pages written back", hits, back);
 	if (grown("pswpout") <= back)
 		return fail("no page went past the full pool");
+	if (zswap_is_new() && !grown("zswp_reject_limit"))
+		return fail("zswp_reject_limit does not count");
 	if (!intact(&mem, "after the pool was full"))
 		return KSFT_FAIL;
 	if (grown("pswpin") < back)
@@ -398,8 +430,8 @@ static const struct test tests[] = {
 	{ "pages of all kinds come back as they were", all_mixed, EACH | BEHIND },
 	{ "pages of several compressors lie side by side", compressors_side_by_side,
 	  ON_ZRAM | BEHIND },
-	{ "huge pages are stored whole or not at all", huge_pages, ON_ZRAM },
-	{ "folios of 16 pages are stored whole or not at all", small_huge_pages, ON_ZRAM },
+	{ "folios of each size are stored whole or not at all", folios_of_each_size, ON_ZRAM },
+	{ "folios are partly written back", parts_of_folios, BEHIND },
 	{ "parts of huge pages are dropped, read and unmapped", parts_of_huge_pages,
 	  ON_ZRAM | VIRTUAL | BEHIND },
 	{ "a full pool is written back", full_pool, BEHIND },

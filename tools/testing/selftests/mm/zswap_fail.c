@@ -654,6 +654,9 @@ static int unreadable_stays(void)
 		knock();
 	if (!grew_by("zswpwb", 0, "decompression fails") || !stored_is(256, "none is readable"))
 		return KSFT_FAIL;
+	if (!grown("zswpin_fail") || !grown("zswpwb_fail"))
+		return fail("%lld pages failed to be read, %lld to be written back",
+			    grown("zswpin_fail"), grown("zswpwb_fail"));
 	return compressor_fails("fail_decompress", 0) && all_good(&mem, "readable again") &&
 	       all_good(&other, "beside") ? KSFT_PASS : KSFT_FAIL;
 }

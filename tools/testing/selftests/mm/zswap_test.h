@@ -163,6 +163,9 @@ static inline void knock(void)
 
 static const char * const counter[] = {
 	"zswpout", "zswpin", "zswpwb", "pswpout", "pswpin", "swpout_zero", "swpin_zero",
+	"zswpin_large", "zswpin_fail", "zswpout_large", "zswpout_split", "zswpout_incompressible",
+	"zswpwb_fail", "zswp_reject_limit", "zswp_reject_memcg", "zswp_reject_poor",
+	"zswp_reject_fail", "zswp_reject_memory",
 	"vswpout", "vswpin", "vswpout_fallback", "oom_kill",
 	"thp_swpout", "thp_swpout_fallback", "thp_split_page",
 };
@@ -274,17 +277,29 @@ static inline long long huge_stat(unsigned long huge, const char *name)
 	return file_read(path, text, sizeof(text)) < 0 ? -1 : strtoll(text, NULL, 10);
 }
 
+/* How folios are used of @huge pages each. */
+static inline bool huge_use(unsigned long huge, const char *how)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), THP_DIR "hugepages-%zukB/enabled", huge * page_size() / 1024);
+	return !setting_write(path, how);
+}
+
 /* Memory in folios of @huge pages each; 0, or what the test returns. */
 static inline int huge_memory(unsigned long huge, unsigned long pages, const enum page_kind *kind,
 			      unsigned int nr)
 {
+	unsigned long larger;
 	unsigned int tries;
 	long long before;
-	char path[128];
 
-	snprintf(path, sizeof(path), THP_DIR "hugepages-%zukB/enabled", huge * page_size() / 1024);
-	if (!thp_allow() || setting_write(path, "madvise"))
+	if (!thp_allow() || !huge_use(huge, "madvise"))
 		return skip("the kernel has no huge pages of %lu pages", huge);
+	/* A fault would rather have one of those. */
+	for (larger = 2 * huge; larger <= huge_pages_of(); larger *= 2)
+		if (!huge_use(larger, "never"))
+			return fail("huge pages of %lu pages cannot be switched off", larger);
 	for (tries = 0; tries < 5; tries++) {
 		before = huge_stat(huge, "anon_fault_alloc");
 		if (!memory_of(&mem, pages, huge, kind, nr, page_size() / 4))
@@ -295,6 +310,35 @@ static inline int huge_memory(unsigned long huge, unsigned long pages, const enu
 		file_write("/proc/sys/vm/compact_memory", "1");
 	}
 	return skip("memory is too fragmented for %lu huge pages", pages / huge);
+}
+
+/* A test with folios of each size there is. */
+static inline int with_each_size(int (*test)(unsigned long huge))
+{
+	unsigned long huge, most = huge_pages_of();
+	unsigned int nr = 0;
+	int ret;
+
+	for (huge = 4; huge <= most; huge *= 2) {
+		ret = test(huge);
+		memory_put(&mem);
+		if (ret == KSFT_FAIL)
+			return fail("with folios of %lu pages", huge);
+		nr += ret == KSFT_PASS;
+	}
+	ksft_print_msg("%u sizes\n", nr);
+	return nr ? KSFT_PASS : skip("no size of huge pages could be had");
+}
+
+/* Did all @nr folios of @huge pages come back whole? Since there were @whole of them. */
+static inline bool came_whole(unsigned long huge, long long whole, long long nr)
+{
+	whole = huge_stat(huge, "nr_anon") - whole;
+	/* A fault makes none that a whole page table maps. */
+	if (huge == huge_pages_of() || whole == nr)
+		return true;
+	fail("of %lld folios of %lu pages %lld came back whole", nr, huge, whole);
+	return false;
 }
 
 static inline bool not_split(unsigned long huge, long long split, long long fallback,
