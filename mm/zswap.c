@@ -1776,9 +1776,9 @@ static noinline bool zswap_load_large(struct folio *folio)
  *	   set. A large one if zswap_can_load_whole() says so
  *
  * Pages of a large folio that are not in zswap are left alone: their slots are
- * virtual, they are zero and have been read. The folio is dirty then, as its slots have no other copy once
- * they are freed. Of a folio in the swap cache zswap forgets the pages at once.
- * May sleep.
+ * virtual, they are zero and have been read. The folio is dirty then, as its slots
+ * have no other copy once they are freed. Of a folio in the swap cache zswap
+ * forgets the pages at once. May sleep.
  *
  * Return: false if the folio has to be read from the device. true if it is up
  * to date, or if it is not, because the one copy of a page could not be

@@ -3,6 +3,7 @@
  * zswapbench: swaps data out and in and unmaps it, and says how long each took.
  *
  *	zswapbench DISK|zeros MIB PROCESSES
+ *	zswapbench DISK|zeros MIB THREADS random
  *
  * Each process has a CPU, and MIB of anonymous memory: zeros, or pages of DISK that
  * zs_bench's codec makes shorter, so that all of them go to zswap. All do each phase at
@@ -11,7 +12,8 @@
  *
  *	out|in|unmap NANOSECONDS PAGES
  *
- * Every byte is compared after the page-in.
+ * Every byte is compared after the page-in. With "random", threads of one process read
+ * its pages in after it paged them out, each once, in no order: one line "in".
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -174,6 +176,59 @@ static void process(unsigned int id, const char *data, size_t size)
 	took[UNMAP] = now() - start;
 }
 
+static struct {
+	const char *memory;
+	size_t *order, nr_pages;
+	unsigned int nr_threads;
+} touched;
+
+static void *touch(void *id)
+{
+	size_t i;
+
+	for (i = (uintptr_t)id; i < touched.nr_pages; i += touched.nr_threads)
+		(void)*(volatile const char *)(touched.memory + touched.order[i] * page_size);
+	return NULL;
+}
+
+static void touch_at_random(const char *data, size_t size, unsigned int nr)
+{
+	pthread_t thread[MAX_PROCESSES];
+	char *memory = map(size, MAP_PRIVATE);
+	size_t i, j, swap;
+	uint64_t start;
+	uintptr_t id;
+
+	touched.memory = memory;
+	touched.nr_pages = size / page_size;
+	touched.nr_threads = nr;
+	touched.order = calloc(touched.nr_pages, sizeof(*touched.order));
+	if (!touched.order)
+		die("calloc");
+	srandom(1);
+	for (i = 0; i < touched.nr_pages; i++) {
+		j = random() % (i + 1);
+		swap = touched.order[j];
+		touched.order[j] = i;
+		if (i != j)
+			touched.order[i] = swap;
+	}
+	memcpy(memory, data, size);
+	page_out(memory, size);
+
+	start = now();
+	for (id = 0; id < nr; id++)
+		if (pthread_create(&thread[id], NULL, touch, (void *)id))
+			die("pthread_create");
+	for (id = 0; id < nr; id++)
+		pthread_join(thread[id], NULL);
+	printf("in %llu %zu\n", (unsigned long long)(now() - start), touched.nr_pages);
+	if (memcmp(memory, data, size)) {
+		fprintf(stderr, "the data is not what was written\n");
+		exit(1);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	unsigned int nr, id, phase;
@@ -182,8 +237,8 @@ int main(int argc, char **argv)
 	char *data;
 	int status;
 
-	if (argc != 4) {
-		fprintf(stderr, "usage: zswapbench DISK|zeros MIB PROCESSES\n");
+	if (argc != 4 && (argc != 5 || strcmp(argv[4], "random"))) {
+		fprintf(stderr, "usage: zswapbench DISK|zeros MIB PROCESSES [random]\n");
 		return 2;
 	}
 	page_size = sysconf(_SC_PAGESIZE);
@@ -197,9 +252,13 @@ int main(int argc, char **argv)
 	shared = map(sizeof(*shared), MAP_SHARED);
 	pthread_barrierattr_init(&attr);
 	pthread_barrierattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-	pthread_barrier_init(&shared->barrier, &attr, nr);
+	pthread_barrier_init(&shared->barrier, &attr, argc == 5 ? 1 : nr);
 	data = strcmp(argv[1], "zeros") ? read_data(argv[1], size) : map(size, MAP_SHARED);
 
+	if (argc == 5) {
+		touch_at_random(data, size, nr);
+		return 0;
+	}
 	for (id = 0; id < nr; id++) {
 		switch (fork()) {
 		case -1:
