@@ -1678,7 +1678,7 @@ static void vswap_end_write(struct bio *bio)
 	bio_put(bio);
 }
 
-/* A folio under writeback that is on a device in one run. */
+/* A locked folio under writeback that is on a device in one run. */
 static void vswap_write_run(struct folio *folio, swp_entry_t device, blk_opf_t opf)
 {
 	struct block_device *bdev = swp_swap_info(device)->bdev;
@@ -1701,19 +1701,20 @@ static void vswap_write_run(struct folio *folio, swp_entry_t device, blk_opf_t o
 
 		/* Both may have slept. */
 		plug = vswap_get_plug();
-		if (!plug) {
-			submit_bio(bio);
-			return;
+		if (plug) {
+			plug->bio = bio;
+			plug->memcg = memcg;
 		}
-		plug->bio = bio;
-		plug->memcg = memcg;
 	}
-	if (bio->bi_iter.bi_size >= VSWAP_BIO_PAGES * PAGE_SIZE)
+	folio_unlock(folio);
+	if (!plug)
+		submit_bio(bio);
+	else if (bio->bi_iter.bi_size >= VSWAP_BIO_PAGES * PAGE_SIZE)
 		vswap_submit(plug);
 }
 
 /*
- * A folio under writeback that is on devices in several runs. The last one's bio
+ * A locked folio under writeback that is on devices in several runs. The last one's bio
  * ends when all have ended; it is from a pool of its own, as the others are
  * allocated while it waits.
  */
@@ -1740,6 +1741,8 @@ static void vswap_write_runs(struct folio *folio, struct vswap_cluster *c, blk_o
 		slot += run;
 		offset += run * PAGE_SIZE;
 		/* The last may end at once, and everything with it. */
+		if (bio == last)
+			folio_unlock(folio);
 		submit_bio(bio);
 	} while (bio != last);
 }
@@ -1768,7 +1771,6 @@ void vswap_write_to_device(struct folio *folio, struct writeback_control *wbc)
 
 	count_swpout_vm_event(folio);
 	folio_start_writeback(folio);
-	folio_unlock(folio);
 	if (whole)
 		vswap_write_run(folio, device, opf);
 	else
@@ -2051,6 +2053,24 @@ bool vswap_can_skip_cache(swp_entry_t entry)
 		return false;
 	device = vswap_word_device(READ_ONCE(c->backing[slot]));
 	return !device.val || swp_swap_info(device)->flags & SWP_SYNCHRONOUS_IO;
+}
+
+/**
+ * vswap_is_read_alone - could a large folio not be read as a whole?
+ * @entry: the first slot
+ * @nr: how many slots, all in one cluster, owned by the caller
+ *
+ * Return: true if vswap_can_read_whole() will be false, because of that.
+ */
+bool vswap_is_read_alone(swp_entry_t entry, int nr)
+{
+	struct vswap_cluster *c = vswap_cluster(entry);
+	unsigned int slot = vswap_slot(entry), end = slot + nr;
+
+	for (; slot < end; slot++)
+		if (c->backing[slot] & VSWAP_ALONE)
+			return true;
+	return false;
 }
 
 /**

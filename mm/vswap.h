@@ -36,6 +36,7 @@ struct address_space *vswap_find_address_space(swp_entry_t entry);
 int vswap_writepage(struct folio *folio, struct writeback_control *wbc);
 bool vswap_read_folio(struct folio *folio);
 bool vswap_can_read_whole(swp_entry_t entry, int nr);
+bool vswap_is_read_alone(swp_entry_t entry, int nr);
 bool vswap_is_zero(swp_entry_t entry);
 struct zswap_entry *vswap_zswap_entry(swp_entry_t entry);
 struct zswap_entry *vswap_set_zswap_entry(swp_entry_t entry, struct zswap_entry *new);

@@ -769,6 +769,24 @@ static void vswap_test_slot_that_never_was_is_not_found(struct kunit *test)
 	KUNIT_EXPECT_PTR_NE(test, vswap_address_space(entry), &vswap_no_space);
 }
 
+/* In nodes of nothing else, in a node with somebody's folio, and in one of which half is free. */
+static void vswap_test_shadows_go_and_folios_stay(struct kunit *test)
+{
+	unsigned long first = swp_offset(vswap_test_alloc_cluster(test)), at, i;
+	struct xarray *pages = &vswap_address_space(vswap_test_entry(first))->i_pages;
+	const unsigned long folio = XA_CHUNK_SIZE + 3, last = VSWAP_SLOTS - XA_CHUNK_SIZE / 2;
+
+	at = first % SWAP_ADDRESS_SPACE_PAGES;
+	for (i = 0; i < last; i++)
+		KUNIT_ASSERT_FALSE(test, xa_err(xa_store_irq(pages, at + i, i == folio ?
+							      test : xa_mk_value(i), GFP_KERNEL)));
+	vswap_clear_shadows(first);
+	for (i = 0; i < VSWAP_SLOTS; i++)
+		KUNIT_EXPECT_PTR_EQ(test, xa_load(pages, at + i), i == folio ? test : NULL);
+	xa_erase_irq(pages, at + folio);
+	KUNIT_EXPECT_TRUE(test, xa_empty(pages));
+}
+
 static void vswap_test_dead_cluster_can_be_read_under_rcu(struct kunit *test)
 {
 	swp_entry_t entries[VSWAP_SPARES + 1];
@@ -967,6 +985,7 @@ static struct kunit_case vswap_test_cases[] = {
 	KUNIT_CASE(vswap_test_memcg_stays_with_its_slots),
 	KUNIT_CASE(vswap_test_stale_slot_is_not_found),
 	KUNIT_CASE(vswap_test_slot_that_never_was_is_not_found),
+	KUNIT_CASE(vswap_test_shadows_go_and_folios_stay),
 	KUNIT_CASE(vswap_test_dead_cluster_can_be_read_under_rcu),
 	KUNIT_CASE(vswap_test_lookups_race_with_clusters_that_come_and_go),
 	KUNIT_CASE(vswap_test_racing_threads_get_empty_slots_of_their_own),
