@@ -74,6 +74,7 @@
 #include <linux/shrinker.h>
 #include <linux/slab.h>
 #include <linux/swap.h>
+#include <linux/swap_cgroup.h>
 #include <linux/swapops.h>
 #include <linux/vmstat.h>
 #include <linux/workqueue.h>
@@ -1213,7 +1214,7 @@ drop_folio:
  * @met_cached: out: there was one
  * @written: out: pages written back
  * @rotated: out: pages that got a second chance
- * @failed: out: pages that could not be written back
+ * @failed: out: pages that could not be written back, by the last zswap_walk_lrus()
  */
 struct zswap_walk {
 	bool stop_if_cached;
@@ -1703,6 +1704,34 @@ bool zswap_can_load_whole(swp_entry_t swp, unsigned int nr)
 	return true;
 }
 
+/**
+ * zswap_can_still_load_whole - can slots be read as one folio, now that they are owned?
+ * @swp: the first slot; all are owned by the caller
+ * @nr: how many
+ *
+ * They may have been written back, or freed and taken by others, since
+ * zswap_can_load_whole(). Of virtual slots vswap_duplicate() has seen that they were
+ * not. Does not sleep.
+ *
+ * Return: true if they can; else who looks again finds that they cannot.
+ */
+bool zswap_can_still_load_whole(swp_entry_t swp, unsigned int nr)
+{
+	unsigned short memcg_id;
+	unsigned int i;
+
+	if (zswap_never_enabled() || swap_is_vswap(swp))
+		return true;
+	/* Those of a slow device may be in several places. This flag never changes. */
+	if (!data_race(swp_swap_info(swp)->flags & SWP_SYNCHRONOUS_IO) && !zswap_find(swp))
+		return false;
+	memcg_id = lookup_swap_cgroup_id(swp);
+	for (i = 1; i < nr; i++)
+		if (lookup_swap_cgroup_id((swp_entry_t){ swp.val + i }) != memcg_id)
+			return false;
+	return zswap_can_load_whole(swp, nr) && swap_zeromap_batch(swp, nr, NULL) == nr;
+}
+
 /* A page of a folio could not be read: the others are to be read alone. */
 static void zswap_load_alone(struct folio *folio)
 {
@@ -1746,13 +1775,9 @@ static void zswap_loaded(struct folio *folio)
 
 static noinline bool zswap_load_large(struct folio *folio)
 {
-	int i, err, nr_loaded = 0;
+	int i, err, nr = folio_nr_pages(folio), nr_loaded = 0;
 
-	/* do_swap_page() has asked as the owner of the slots. */
-	if (WARN_ON_ONCE(!zswap_can_load_whole(folio->swap, folio_nr_pages(folio))))
-		return true;
-
-	for (i = 0; i < folio_nr_pages(folio); i++) {
+	for (i = 0; i < nr; i++) {
 		struct page *page = folio_page(folio, i);
 
 		err = zswap_load_slot(folio, page, page_swap_entry(page));
@@ -1762,6 +1787,9 @@ static noinline bool zswap_load_large(struct folio *folio)
 		}
 		nr_loaded += err;
 	}
+	/* zswap_can_still_load_whole() has said that a device has all of it, or nothing. */
+	if (WARN_ON_ONCE(nr_loaded && nr_loaded < nr && !swap_is_vswap(folio->swap)))
+		return true;
 	if (nr_loaded) {
 		zswap_loaded(folio);
 		count_vm_event(ZSWPIN_LARGE);

@@ -37,6 +37,7 @@ bool zswap_store(struct folio *folio);
 bool zswap_load(struct folio *folio);
 bool zswap_has(swp_entry_t swp);
 bool zswap_can_load_whole(swp_entry_t swp, unsigned int nr);
+bool zswap_can_still_load_whole(swp_entry_t swp, unsigned int nr);
 void zswap_count_split(struct folio *folio);
 void zswap_invalidate_range(swp_entry_t swp, unsigned int nr_pages);
 void zswap_free_entries(struct zswap_entry **entries, unsigned int nr);
@@ -83,6 +84,11 @@ static inline bool zswap_has(swp_entry_t swp)
 }
 
 static inline bool zswap_can_load_whole(swp_entry_t swp, unsigned int nr)
+{
+	return true;
+}
+
+static inline bool zswap_can_still_load_whole(swp_entry_t swp, unsigned int nr)
 {
 	return true;
 }
