@@ -195,7 +195,7 @@ static void touch_at_random(const char *data, size_t size, unsigned int nr)
 {
 	pthread_t thread[MAX_PROCESSES];
 	char *memory = map(size, MAP_PRIVATE);
-	size_t i, j, swap;
+	size_t i, j;
 	uint64_t start;
 	uintptr_t id;
 
@@ -208,10 +208,8 @@ static void touch_at_random(const char *data, size_t size, unsigned int nr)
 	srandom(1);
 	for (i = 0; i < touched.nr_pages; i++) {
 		j = random() % (i + 1);
-		swap = touched.order[j];
+		touched.order[i] = touched.order[j];
 		touched.order[j] = i;
-		if (i != j)
-			touched.order[i] = swap;
 	}
 	memcpy(memory, data, size);
 	page_out(memory, size);
