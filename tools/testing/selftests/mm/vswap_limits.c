@@ -6,7 +6,7 @@
  */
 #include "zswap_test.h"
 
-static pid_t hog, watcher;
+static pid_t watcher;
 static void *ballast;
 static unsigned long ballast_bytes;
 
@@ -15,11 +15,6 @@ static void clean_up(void)
 	if (ballast)
 		munmap(ballast, ballast_bytes);
 	ballast = NULL;
-	if (hog > 0) {
-		kill(hog, SIGKILL);
-		waitpid(hog, NULL, 0);
-	}
-	hog = 0;
 	if (watcher > 0) {
 		kill(watcher, SIGKILL);
 		waitpid(watcher, NULL, 0);
@@ -210,44 +205,6 @@ static int more_than_memory_lru(void)
 	return more_than_memory();
 }
 
-/* Take memory that does not compress until somebody ends it. */
-static void eat(unsigned long bytes)
-{
-	char *page = (char *)page_of(page_key(rnd(&seed), PAGE_RANDOM, 0));
-	unsigned long i;
-	char *to;
-
-	to = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (to == MAP_FAILED)
-		_exit(1);
-	for (i = 0; i < bytes; i += page_size()) {
-		memcpy(to + i, page, page_size());
-		memcpy(to + i, &i, sizeof(i));
-	}
-	_exit(2);
-}
-
-/* Was it killed, and in time? */
-static bool hog_dies(double seconds)
-{
-	double begin = now();
-	int status = 0;
-
-	while (waitpid(hog, &status, WNOHANG) == 0) {
-		if (now() - begin > seconds) {
-			fail("after %.0f s nobody is killed", seconds);
-			return false;
-		}
-		nap_ms(20);
-	}
-	hog = 0;
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
-		return true;
-	fail("who took all memory ended with %x", status);
-	return false;
-}
-
 /* What is out stays out, and is what it was; what the dead had is given back. */
 static int survive(long long slots, const char *when)
 {
@@ -262,23 +219,13 @@ static int oom_in_group(void)
 {
 	long long slots;
 
-	if (!group_below("/hog") || !limit("/hog", "memory.max", 8 << 20) ||
-	    !memory_of_small(&mem, 1024) || !page_out_all(&mem))
+	if (!memory_of_small(&mem, 1024) || !page_out_all(&mem))
 		return KSFT_FAIL;
 	slots = vswap_used();
 	count_from_here();
-	hog = fork_child();
-	if (!hog) {
-		if (!cgroup_enter("/hog"))
-			_exit(3);
-		eat(64 << 20);
-	}
-	if (!hog_dies(60))
+	if (!hog_dies_in_group())
 		return KSFT_FAIL;
-	if (cgroup_field("/hog", "memory.events", "oom_kill") != 1)
-		return fail("%lld of the group were killed",
-			    cgroup_field("/hog", "memory.events", "oom_kill"));
-	return cgroup_remove("/hog") ? survive(slots, "after OOM in a group") : KSFT_FAIL;
+	return survive(slots, "after OOM in a group");
 }
 
 static int oom_of_all(void)

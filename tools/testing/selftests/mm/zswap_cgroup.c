@@ -368,6 +368,41 @@ static int groups_come_and_go(void)
 	return charged_nothing("after all groups") ? KSFT_PASS : KSFT_FAIL;
 }
 
+/* ---- no room anywhere ---- */
+
+static bool disk_is_full(void)
+{
+	long long slack = slot_slack() * page_size() / 1024;
+	double end = now() + 20;
+
+	do {
+		madvise(other.base, other.pages * page_size(), MADV_PAGEOUT);
+		if (swap_free_kb() <= slack)
+			return true;
+		nap_ms(20);
+	} while (now() < end);
+	fail("%lld kB of the disk stay free", swap_free_kb());
+	return false;
+}
+
+/* zswap is as full as it may be, and so is the disk. */
+static int no_room_anywhere(void)
+{
+	static const enum page_kind random[] = { PAGE_RANDOM };
+
+	if (!area_off() || !area_on(disk.node, 2048) || !memory_of_small(&mem, 512) ||
+	    !page_out_all(&mem) || !memory_of(&other, 2560, 1, random, 1, 0) || !disk_is_full() ||
+	    !zswap_param("max_pool_percent", "0"))
+		return KSFT_FAIL;
+	count_from_here();
+	if (!hog_dies_in_group())
+		return KSFT_FAIL;
+	if (grown("oom_kill") != 1)
+		return fail("%lld processes were killed", grown("oom_kill"));
+	return intact(&mem, "of others than the dead, small") &&
+	       intact(&other, "of others than the dead") ? KSFT_PASS : KSFT_FAIL;
+}
+
 static const struct test tests[] = {
 	{ "what is stored is charged, and no more when it is gone",
 	  what_is_charged, ON_ZRAM | BEHIND },
@@ -384,6 +419,8 @@ static const struct test tests[] = {
 	{ "pages of a removed cgroup can be read and written back",
 	  removed_group, ON_ZRAM | BEHIND },
 	{ "cgroups come and go with pages in zswap", groups_come_and_go, BEHIND },
+	{ "with zswap and disk full, who wants more is killed, and others lose nothing",
+	  no_room_anywhere, BEHIND },
 };
 
 int main(int argc, char **argv)

@@ -385,6 +385,80 @@ static inline int seen_by_child(unsigned long nr)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+/* ---- somebody who takes too much ---- */
+
+static pid_t hog;
+
+static inline void hog_ends(void)
+{
+	if (hog > 0) {
+		kill(hog, SIGKILL);
+		waitpid(hog, NULL, 0);
+	}
+	hog = 0;
+}
+
+/* Take memory that does not compress until somebody ends it. */
+static inline void eat(unsigned long bytes)
+{
+	char *page = (char *)page_of(page_key(rnd(&seed), PAGE_RANDOM, 0));
+	unsigned long i;
+	char *to;
+
+	to = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (to == MAP_FAILED)
+		_exit(1);
+	for (i = 0; i < bytes; i += page_size()) {
+		memcpy(to + i, page, page_size());
+		memcpy(to + i, &i, sizeof(i));
+	}
+	_exit(2);
+}
+
+/* Was it killed, and in time? */
+static inline bool hog_dies(double seconds)
+{
+	double begin = now();
+	int status = 0;
+
+	while (waitpid(hog, &status, WNOHANG) == 0) {
+		if (now() - begin > seconds) {
+			fail("after %.0f s nobody is killed", seconds);
+			return false;
+		}
+		nap_ms(20);
+	}
+	hog = 0;
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+		return true;
+	fail("who took all memory ended with %x", status);
+	return false;
+}
+
+/* Take more than a cgroup may have. Is who did it killed, he alone, and in time? */
+static inline bool hog_dies_in_group(void)
+{
+	long long killed;
+
+	if (!group_below("/hog") || !limit("/hog", "memory.max", 8 << 20))
+		return false;
+	hog = fork_child();
+	if (!hog) {
+		if (!cgroup_enter("/hog"))
+			_exit(3);
+		eat(64 << 20);
+	}
+	if (!hog_dies(60))
+		return false;
+	killed = cgroup_field("/hog", "memory.events", "oom_kill");
+	if (killed != 1) {
+		fail("%lld of the group were killed", killed);
+		return false;
+	}
+	return cgroup_remove("/hog");
+}
+
 /* ---- one test ---- */
 
 static inline int test_start(const char *with, enum area_kind kind)
@@ -423,6 +497,7 @@ static inline bool test_stop(unsigned int flags)
 	}
 
 	clean_up();
+	hog_ends();
 	memory_put(&mem);
 	memory_put(&other);
 	cgroup_leave();
