@@ -17,6 +17,7 @@ help:
 	@echo 'make kernel      the patched kernel: build/x86_64/arch/x86/boot/bzImage of build/linux'
 	@echo 'make stock       the unpatched one: build/stock-x86_64/arch/x86/boot/bzImage of build/stock-src'
 	@echo 'make uml         the patched one for User Mode Linux: build/um/linux'
+	@echo 'make series      the whole as patches for git am, with a cover letter: build/series'
 	@echo 'make export      edits made in build/linux into this repository'
 	@echo 'make apply       the series into your own tree KERNEL=dir; FORCE=1: of a 6.12.y not tested'
 	@echo 'make revert      KERNEL=dir as it was before; FORCE=1: edits made since are lost'
@@ -71,10 +72,13 @@ revert:
 stable-diff:
 	@harness/tree diff
 
+series: tree
+	@harness/series make
+
 export:
 	@harness/tree export
 
 clean:
 	rm -rf build
 
-.PHONY: help run check check-full bench $(benches) kernel uml stock shell tree apply revert stable-diff export clean
+.PHONY: help run check check-full bench $(benches) kernel uml stock shell tree series apply revert stable-diff export clean

@@ -38,3 +38,15 @@ lock() {
 	exec 9>"$build/.lock-$1"
 	flock -n 9 || { echo "waiting for another make that uses $build ($1)"; flock 9; }
 }
+
+# result TITLE STATUS OUTPUT: a line of TAP, with the output of what failed; "1..$n" ends it.
+n=0
+result() {
+	n=$((n + 1))
+	if [ "$2" = 0 ]; then
+		echo "ok $n $1"
+	else
+		echo "not ok $n $1"
+		echo "# ${3//$'\n'/$'\n'# }"
+	fi
+}
