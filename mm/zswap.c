@@ -722,8 +722,11 @@ static unsigned long zswap_peek(swp_entry_t swp)
 	return leaf ? zswap_leaf_peek(place, leaf, swp_offset(swp) % ZSWAP_LEAF_SLOTS) : 0;
 }
 
-/* Only the owner of the slot may look into the entry. */
-static struct zswap_entry *zswap_find(swp_entry_t swp)
+/*
+ * Only the owner of the slot may look into the entry. Inlined, so that the slot
+ * of a device is found with a call less.
+ */
+static __always_inline struct zswap_entry *zswap_find(swp_entry_t swp)
 {
 	return swap_is_vswap(swp) ? vswap_zswap_entry(swp) : zswap_word_entry(zswap_peek(swp));
 }
@@ -957,6 +960,14 @@ static void zswap_entry_erase(struct zswap_entry *entry)
 	WRITE_ONCE(leaf->entry[swp_offset(entry->swpentry) % ZSWAP_LEAF_SLOTS], 0);
 	zswap_leaf_put(place, 1);
 	zswap_entry_free(entry);
+}
+
+static void zswap_erase_slot(swp_entry_t swp)
+{
+	struct zswap_entry *entry = zswap_find(swp);
+
+	if (entry)
+		zswap_entry_erase(entry);
 }
 
 static inline void zswap_count_events(struct obj_cgroup *objcg, enum vm_event_item item,
@@ -1882,19 +1893,15 @@ static noinline_for_stack void zswap_erase_range(swp_entry_t swp, unsigned int n
  */
 void zswap_invalidate_range(swp_entry_t swp, unsigned int nr_pages)
 {
-	struct zswap_entry *entry;
-
 	if (zswap_never_enabled())
 		return;
-	if (nr_pages > 1 && !swap_is_vswap(swp)) {
+	if (nr_pages == 1)
+		zswap_erase_slot(swp);
+	else if (!swap_is_vswap(swp))
 		zswap_erase_range(swp, nr_pages);
-		return;
-	}
-	for (; nr_pages; nr_pages--, swp.val++) {
-		entry = zswap_find(swp);
-		if (entry)
-			zswap_entry_erase(entry);
-	}
+	else
+		for (; nr_pages; nr_pages--, swp.val++)
+			zswap_erase_slot(swp);
 }
 
 /**

@@ -368,6 +368,46 @@ static int groups_come_and_go(void)
 	return charged_nothing("after all groups") ? KSFT_PASS : KSFT_FAIL;
 }
 
+/* ---- two groups side by side ---- */
+
+static bool pays_for(const char *group, unsigned long pages)
+{
+	long long charged = cgroup_number(group, "memory.swap.current");
+
+	if (charged == (long long)(pages * page_size()))
+		return true;
+	fail("%s has %lu pages out, and %lld bytes are charged", group, pages, charged);
+	return false;
+}
+
+/* Page tables and slots in which runs of one group's pages and another's take turns. */
+static int runs_of_two_groups(void)
+{
+	static const char * const group[] = { "/a", "/b" };
+	unsigned long pages = 2048, i, run, which = 0, of[2] = { };
+	bool good;
+
+	if (!group_below(group[0]) || !group_below(group[1]) ||
+	    !memory_get(&mem, pages, 1, false))
+		return KSFT_FAIL;
+	for (i = 0; i < pages; which = !which) {
+		if (!cgroup_enter(group[which]))
+			return KSFT_FAIL;
+		for (run = 1 + rnd_below(&seed, 9); run-- && i < pages; i++) {
+			renew_small(&mem, i);
+			of[which]++;
+		}
+	}
+	good = page_out_all(&mem) && pays_for(group[0], of[0]) && pays_for(group[1], of[1]);
+	/* A part at a time, the rest in one go; and all that CPUs have put aside. */
+	for (i = 0; i < pages / 2; i += 37)
+		madvise(page_at(&mem, i), 37 * page_size(), MADV_DONTNEED);
+	memory_put(&mem);
+	good &= cgroup_enter(GROUP) && area_off() && pays_for(group[0], 0) && pays_for(group[1], 0);
+	good &= cgroup_remove(group[0]) && cgroup_remove(group[1]);
+	return good && charged_nothing("of two groups") ? KSFT_PASS : KSFT_FAIL;
+}
+
 /* ---- no room anywhere ---- */
 
 static bool disk_is_full(void)
@@ -419,6 +459,7 @@ static const struct test tests[] = {
 	{ "pages of a removed cgroup can be read and written back",
 	  removed_group, ON_ZRAM | BEHIND },
 	{ "cgroups come and go with pages in zswap", groups_come_and_go, BEHIND },
+	{ "each of two groups pays for its slots among the other's", runs_of_two_groups, 0 },
 	{ "with zswap and disk full, who wants more is killed, and others lose nothing",
 	  no_room_anywhere, BEHIND },
 };
