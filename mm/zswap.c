@@ -1728,19 +1728,13 @@ bool zswap_can_load_whole(swp_entry_t swp, unsigned int nr)
  */
 bool zswap_can_still_load_whole(swp_entry_t swp, unsigned int nr)
 {
-	unsigned short memcg_id;
-	unsigned int i;
-
 	if (zswap_never_enabled() || swap_is_vswap(swp))
 		return true;
 	/* Those of a slow device may be in several places. This flag never changes. */
 	if (!data_race(swp_swap_info(swp)->flags & SWP_SYNCHRONOUS_IO) && !zswap_find(swp))
 		return false;
-	memcg_id = lookup_swap_cgroup_id(swp);
-	for (i = 1; i < nr; i++)
-		if (lookup_swap_cgroup_id((swp_entry_t){ swp.val + i }) != memcg_id)
-			return false;
-	return zswap_can_load_whole(swp, nr) && swap_zeromap_batch(swp, nr, NULL) == nr;
+	return swap_cgroup_batch(swp, nr) == nr && zswap_can_load_whole(swp, nr) &&
+	       swap_zeromap_batch(swp, nr, NULL) == nr;
 }
 
 /* A page of a folio could not be read: the others are to be read alone. */
