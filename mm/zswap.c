@@ -23,9 +23,8 @@
  * and is taken back into use if its compressor is chosen again.
  *
  * Entries are on a list_lru, by the memcg that pays and by node, oldest first.
- * There are a few of them, for groups of CPUs, and walks take from each in
- * proportion to its length. An entry gets a second chance before it is written
- * back.
+ * There are a few of them, for groups of slots, and walks take from one after
+ * the other. An entry gets a second chance before it is written back.
  *
  * Who owns a slot
  * ---------------
@@ -170,7 +169,7 @@ struct zswap_pool {
  * @objcg: who pays, with a reference; NULL: nobody
  * @length: bytes of the object; PAGE_SIZE: it is the page as it was
  * @pool_id: the place of its pool in zswap_pools; holds a reference to it
- * @lru_id: by the CPU that stored the page
+ * @lru_id: by the slots of the folio that the page was of, see zswap_lru_id()
  * @referenced: not considered for writing back yet. Under the lock of the LRU
  *		from the moment the entry is there
  */
@@ -199,7 +198,7 @@ static DEFINE_MUTEX(zswap_setup_lock);
 static bool zswap_ready;	/* all that does not depend on a compressor */
 
 static struct kmem_cache *zswap_entry_cache;
-/* CPUs that store at the same time are not to wait for each other's list_lru. */
+/* CPUs are not to wait for each other's list_lru. */
 #define ZSWAP_NR_LRUS	MIN(NR_CPUS, 8)
 static struct list_lru zswap_lrus[ZSWAP_NR_LRUS];
 
@@ -835,6 +834,19 @@ static void zswap_uncharge(struct obj_cgroup *objcg, size_t bytes, unsigned int 
 #endif
 
 /*
+ * Whoever stored these pages, many CPUs may read or free them at the same time, so
+ * that lists are by slots, not by CPUs. Neighbours are together: they are freed in
+ * batches, and written to a device. CPUs that fill a cluster each do not meet if they
+ * have come equally far.
+ */
+static u8 zswap_lru_id(swp_entry_t swp)
+{
+	unsigned long group = swp_offset(swp) / ZSWAP_LEAF_SLOTS;
+
+	return (group + group / ZSWAP_NR_LRUS) % ZSWAP_NR_LRUS;
+}
+
+/*
  * The memcg may go offline meanwhile: then list_lru uses the list of its
  * parent, to which the entries have moved or are about to move. RCU keeps the
  * struct.
@@ -1286,28 +1298,37 @@ static unsigned long zswap_count_lrus(int nid, struct mem_cgroup *memcg)
 	return total;
 }
 
-/* Looks at about nr entries of the memcg on the node, and returns at how many. */
+/*
+ * Looks at about nr entries of the memcg on the node, and returns at how many. They
+ * are of one list, the next time of another, or of several if there are to be many.
+ */
 static unsigned long zswap_walk_lrus(int nid, struct mem_cgroup *memcg, unsigned long nr,
 				     struct zswap_walk *walk)
 {
+	struct lruvec *lruvec = mem_cgroup_lruvec(memcg, NODE_DATA(nid));
 	unsigned long total = zswap_count_lrus(nid, memcg), looked_at = 0;
+	/* Who walks at the same time may begin at the same list. */
+	unsigned int lru_id = READ_ONCE(lruvec->zswap_lruvec_state.next_lru);
 	int i;
 
 	if (!total)
 		return 0;
 	walk->failed = 0;
-	/* Or a short list would be walked again, and all of it written. */
-	nr = min(nr, total);
-	for (i = 0; i < ZSWAP_NR_LRUS && !walk->met_cached; i++) {
-		unsigned long count = list_lru_count_one(&zswap_lrus[i], nid, memcg);
-		unsigned long share = DIV_ROUND_UP(nr * count, total);
-		unsigned long left = share;
+	for (i = 0; i < ZSWAP_NR_LRUS && looked_at < nr && !walk->met_cached; i++) {
+		unsigned long count = list_lru_count_one(&zswap_lrus[lru_id], nid, memcg);
+		unsigned long share = max(DIV_ROUND_UP(nr * count, total), SWAP_CLUSTER_MAX);
+		unsigned long left;
 
-		if (!share)
-			continue;
-		list_lru_walk_one(&zswap_lrus[i], nid, memcg, zswap_walk_one, walk, &left);
+		/* Or a short list would be walked again, and all of it written. */
+		share = min3(share, count, nr - looked_at);
+		left = share;
+		if (share)
+			list_lru_walk_one(&zswap_lrus[lru_id], nid, memcg, zswap_walk_one, walk,
+					  &left);
 		looked_at += share - left;
+		lru_id = (lru_id + 1) % ZSWAP_NR_LRUS;
 	}
+	WRITE_ONCE(lruvec->zswap_lruvec_state.next_lru, lru_id);
 	count_vm_events(ZSWPWB_FAIL, walk->failed);
 	if (walk->failed && memcg)
 		count_memcg_events(memcg, ZSWPWB_FAIL, walk->failed);
@@ -1606,7 +1627,7 @@ static bool zswap_store_folio(struct folio *folio)
 	struct obj_cgroup *objcg = get_obj_cgroup_from_folio(folio);
 	long i = 0, nr_stored = 0, nr_incompressible = 0, nr_pages = folio_nr_pages(folio);
 	unsigned int length;
-	u8 lru_id = raw_smp_processor_id() % ZSWAP_NR_LRUS;
+	u8 lru_id = zswap_lru_id(folio->swap);
 	struct zswap_pool *pool;
 
 	if (!zswap_memcg_has_room(objcg)) {

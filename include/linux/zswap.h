@@ -23,9 +23,11 @@ extern atomic_t zswap_stored_pages;
  * struct zswap_lruvec_state - what zswap remembers of a memcg on a node
  * @nr_disk_swapins: pages read from a device since the shrinker last looked;
  *		     each is one that it had better not written back
+ * @next_lru: the LRU list from which the next walk takes
  */
 struct zswap_lruvec_state {
 	atomic_long_t nr_disk_swapins;
+	u8 next_lru;
 };
 
 bool zswap_never_enabled(void);

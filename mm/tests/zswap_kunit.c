@@ -281,7 +281,8 @@ static int zswap_test_writeback(struct zswap_entry *entry, swp_entry_t swp)
 		t->written[t->nr_written++] = entry;
 	if (entry == t->bad)
 		return t->err;
-	list_lru_del(&zswap_lrus[0], &entry->lru, page_to_nid(virt_to_page(entry)), NULL);
+	list_lru_del(&zswap_lrus[entry->lru_id], &entry->lru, page_to_nid(virt_to_page(entry)),
+		     NULL);
 	return 0;
 }
 
@@ -291,13 +292,15 @@ static void zswap_test_lru_exit(void *data)
 	int i;
 
 	for (i = 0; i < t->nr_entries; i++) {
-		list_lru_del(&zswap_lrus[0], &t->entries[i]->lru, first_online_node, NULL);
-		kmem_cache_free(zswap_entry_cache, t->entries[i]);
+		struct zswap_entry *entry = t->entries[i];
+
+		list_lru_del(&zswap_lrus[entry->lru_id], &entry->lru, first_online_node, NULL);
+		kmem_cache_free(zswap_entry_cache, entry);
 	}
 }
 
-/* Entries that are on the LRU list of this node and in nothing else. */
-static void zswap_test_lru_fill(struct kunit *test, int nr)
+/* Entries that are on an LRU list of this node and in nothing else. */
+static void zswap_test_lru_fill_one(struct kunit *test, int nr, u8 lru_id)
 {
 	struct zswap_test *t = test->priv;
 
@@ -312,9 +315,15 @@ static void zswap_test_lru_fill(struct kunit *test, int nr)
 		KUNIT_ASSERT_NOT_NULL(test, entry);
 		INIT_LIST_HEAD(&entry->lru);
 		entry->referenced = true;
+		entry->lru_id = lru_id;
 		t->entries[t->nr_entries++] = entry;
 		zswap_lru_add(entry);
 	}
+}
+
+static void zswap_test_lru_fill(struct kunit *test, int nr)
+{
+	zswap_test_lru_fill_one(test, nr, 0);
 }
 
 static struct zswap_walk zswap_test_walk(unsigned long nr, bool stop_if_cached)
@@ -421,6 +430,49 @@ static void zswap_test_short_list_is_walked_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, zswap_shrink_memcg(NULL, &written), 0);
 	KUNIT_EXPECT_EQ(test, written, 3);
 	KUNIT_EXPECT_EQ(test, zswap_shrink_memcg(NULL, &written), -ENOENT);
+}
+
+static void zswap_test_lists_take_turns(struct kunit *test)
+{
+	struct lruvec *lruvec = mem_cgroup_lruvec(NULL, NODE_DATA(first_online_node));
+	struct zswap_test *t = test->priv;
+	struct zswap_walk walk = {};
+	int i;
+
+	BUILD_BUG_ON(ZSWAP_NR_LRUS > ARRAY_SIZE(t->entries));
+	for (i = 0; i < ZSWAP_NR_LRUS; i++)
+		zswap_test_lru_fill_one(test, i + 1, i);
+	lruvec->zswap_lruvec_state.next_lru = 0;
+	for (i = 0; i < ZSWAP_NR_LRUS; i++) {
+		KUNIT_EXPECT_TRUE(test, t->entries[i]->referenced);
+		KUNIT_EXPECT_EQ(test, zswap_walk_lrus(first_online_node, NULL, 1, &walk), 1);
+		KUNIT_EXPECT_FALSE(test, t->entries[i]->referenced);
+	}
+	KUNIT_EXPECT_EQ(test, t->nr_written, 0);
+	for (i = 0; i < ZSWAP_NR_LRUS; i++) {
+		KUNIT_EXPECT_EQ(test, zswap_walk_lrus(first_online_node, NULL, 1, &walk), 1);
+		KUNIT_EXPECT_PTR_EQ(test, t->written[i], t->entries[i]);
+	}
+	KUNIT_EXPECT_EQ(test, zswap_walk_lrus(first_online_node, NULL, 1, &walk), 0);
+}
+
+static void zswap_test_list_is_chosen_by_slot(struct kunit *test)
+{
+	unsigned long chosen = 0;
+	u8 first, next;
+	int i;
+
+	for (i = 0; i < ZSWAP_NR_LRUS; i++) {
+		first = zswap_lru_id(swp_entry(1, i * ZSWAP_LEAF_SLOTS));
+		KUNIT_ASSERT_LT(test, first, ZSWAP_NR_LRUS);
+		chosen |= BIT(first);
+		KUNIT_EXPECT_EQ(test, first,
+				zswap_lru_id(swp_entry(1, (i + 1) * ZSWAP_LEAF_SLOTS - 1)));
+		/* The same place of the next cluster. */
+		next = zswap_lru_id(swp_entry(1, (i + ZSWAP_NR_LRUS) * ZSWAP_LEAF_SLOTS));
+		KUNIT_EXPECT_EQ(test, next, (first + 1) % ZSWAP_NR_LRUS);
+	}
+	KUNIT_EXPECT_EQ(test, chosen, BIT(ZSWAP_NR_LRUS) - 1);
 }
 
 static void zswap_test_failed_writing_is_told(struct kunit *test)
@@ -852,6 +904,8 @@ static struct kunit_case zswap_test_cases[] = {
 	KUNIT_CASE(zswap_test_shrinker_stops_at_a_cached_page),
 	KUNIT_CASE(zswap_test_limit_walk_goes_on_after_a_cached_page),
 	KUNIT_CASE(zswap_test_short_list_is_walked_once),
+	KUNIT_CASE(zswap_test_lists_take_turns),
+	KUNIT_CASE(zswap_test_list_is_chosen_by_slot),
 	KUNIT_CASE(zswap_test_failed_writing_is_told),
 	KUNIT_CASE(zswap_test_folio_is_read_back),
 	KUNIT_CASE(zswap_test_newer_page_replaces_the_older),
