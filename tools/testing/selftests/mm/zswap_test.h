@@ -217,7 +217,7 @@ static inline int fill_pool(const char *percent)
 	unsigned long pages = percent_of_memory(1) * 5 / 2 / page_size();
 
 	if (pages > (opt.mib << 20) / page_size())
-		return skip("1 %% of memory is much: --mib %zu is needed",
+		return skip("1 %% of memory is much: --mib %lu is needed",
 			    pages * page_size() / (1 << 20) + 1);
 	if (!zswap_param("max_pool_percent", percent))
 		return KSFT_FAIL;
@@ -282,7 +282,7 @@ static inline bool huge_use(unsigned long huge, const char *how)
 {
 	char path[128];
 
-	snprintf(path, sizeof(path), THP_DIR "hugepages-%zukB/enabled", huge * page_size() / 1024);
+	snprintf(path, sizeof(path), THP_DIR "hugepages-%lukB/enabled", huge * page_size() / 1024);
 	return !setting_write(path, how);
 }
 
