@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Builds, boots and tests the series; "make help" tells. The work is done in harness/.
 
-export STOCK KERNEL NODES MUTATE FORCE PEER
+export STOCK KERNEL NODES MUTATE FORCE PEER CONFIG
 
 help:
 	@echo 'make run         build the patched kernel, boot it in QEMU, swap real data out and in'
@@ -18,6 +18,8 @@ help:
 	@echo 'make stock       the unpatched one: build/stock-x86_64/arch/x86/boot/bzImage of build/stock-src'
 	@echo 'make uml         the patched one for User Mode Linux: build/um/linux'
 	@echo 'make series      the whole as patches for git am, with a cover letter: build/series'
+	@echo 'make deb         the patched kernel as Debian packages: build/deb/*.deb'
+	@echo '     CONFIG=file ... of this configuration, not of Debian'"'"'s own'
 	@echo 'make export      edits made in build/linux into this repository'
 	@echo 'make apply       the series into your own tree KERNEL=dir; FORCE=1: of a 6.12.y not tested'
 	@echo 'make revert      KERNEL=dir as it was before; FORCE=1: edits made since are lost'
@@ -75,10 +77,13 @@ stable-diff:
 series: tree
 	@harness/series make
 
+deb: tree
+	@harness/deb make
+
 export:
 	@harness/tree export
 
 clean:
 	rm -rf build
 
-.PHONY: help run check check-full bench $(benches) kernel uml stock shell tree series apply revert stable-diff export clean
+.PHONY: help run check check-full bench $(benches) kernel uml stock shell tree series deb apply revert stable-diff export clean

@@ -50,3 +50,12 @@ result() {
 		echo "# ${3//$'\n'/$'\n'# }"
 	fi
 }
+
+# result_of TITLE COMMAND...: the command as a line of TAP.
+result_of() {
+	local title=$1 status=0 output
+	shift
+	output=$("$@" 2>&1) || status=1
+	result "$title" $status "$output"
+	return $status
+}
