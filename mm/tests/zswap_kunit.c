@@ -439,7 +439,7 @@ static void zswap_test_lists_take_turns(struct kunit *test)
 	struct zswap_walk walk = {};
 	int i;
 
-	BUILD_BUG_ON(ZSWAP_NR_LRUS > ARRAY_SIZE(t->entries));
+	BUILD_BUG_ON(ARRAY_SIZE(t->entries) < ZSWAP_NR_LRUS);
 	for (i = 0; i < ZSWAP_NR_LRUS; i++)
 		zswap_test_lru_fill_one(test, i + 1, i);
 	lruvec->zswap_lruvec_state.next_lru = 0;
