@@ -2002,6 +2002,15 @@ bool vswap_read_folio(struct folio *folio)
 	struct vswap_cluster *c = vswap_cluster(folio->swap);
 	long i, nr = folio_nr_pages(folio), nr_zero = 0;
 	unsigned int slot = vswap_slot(folio->swap);
+	struct zswap_entry *entry;
+
+	/* By far the most, so without a look at all the rest. */
+	entry = nr == 1 ? vswap_word_entry(c->backing[slot]) : NULL;
+	if (entry) {
+		count_vm_event(VSWPIN);
+		zswap_load_entry(folio, entry);
+		return true;
+	}
 
 	for (i = 0; i < nr; i++) {
 		switch (vswap_word_backing(c->backing[slot + i])) {

@@ -1777,11 +1777,10 @@ static void zswap_load_alone(struct folio *folio)
 	}
 }
 
-/* Reads a page of a folio, if it is in zswap: 1. 0: it is not; -EIO: it cannot be read. */
-static __always_inline int zswap_load_slot(struct folio *folio, struct page *page, swp_entry_t swp)
+/* Reads a page of a folio, if there is an entry: 1. 0: there is none; -EIO: it cannot be read. */
+static __always_inline int zswap_load_slot(struct folio *folio, struct page *page,
+					   struct zswap_entry *entry)
 {
-	struct zswap_entry *entry = zswap_find(swp);
-
 	if (!entry)
 		return 0;
 	if (!zswap_load_page(entry, page))
@@ -1806,7 +1805,7 @@ static noinline bool zswap_load_large(struct folio *folio)
 	for (i = 0; i < nr; i++) {
 		struct page *page = folio_page(folio, i);
 
-		err = zswap_load_slot(folio, page, page_swap_entry(page));
+		err = zswap_load_slot(folio, page, zswap_find(page_swap_entry(page)));
 		if (err < 0) {
 			zswap_load_alone(folio);
 			return true;
@@ -1849,10 +1848,23 @@ bool zswap_load(struct folio *folio)
 	if (folio_test_large(folio))
 		return zswap_load_large(folio);
 
-	err = zswap_load_slot(folio, &folio->page, folio->swap);
+	err = zswap_load_slot(folio, &folio->page, zswap_find(folio->swap));
 	if (err > 0)
 		zswap_loaded(folio);
 	return err;
+}
+
+/**
+ * zswap_load_entry - read a folio of one page, of which the entry is known
+ * @folio: as for zswap_load()
+ * @entry: what vswap_set_zswap_entry() was given for its slot
+ *
+ * As zswap_load(), which would look for the entry again. May sleep.
+ */
+void zswap_load_entry(struct folio *folio, struct zswap_entry *entry)
+{
+	if (zswap_load_slot(folio, &folio->page, entry) > 0)
+		zswap_loaded(folio);
 }
 
 /* Takes the entries of neighbouring slots out of their leaf. */

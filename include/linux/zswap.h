@@ -37,6 +37,7 @@ unsigned long zswap_total_pages(void);
 
 bool zswap_store(struct folio *folio);
 bool zswap_load(struct folio *folio);
+void zswap_load_entry(struct folio *folio, struct zswap_entry *entry);
 bool zswap_has(swp_entry_t swp);
 bool zswap_can_load_whole(swp_entry_t swp, unsigned int nr);
 bool zswap_can_still_load_whole(swp_entry_t swp, unsigned int nr);
