@@ -836,14 +836,16 @@ static void zswap_uncharge(struct obj_cgroup *objcg, size_t bytes, unsigned int 
 /*
  * Whoever stored these pages, many CPUs may read or free them at the same time, so
  * that lists are by slots, not by CPUs. Neighbours are together: they are freed in
- * batches, and written to a device. CPUs that fill a cluster each do not meet if they
- * have come equally far.
+ * batches, and written to a device. CPUs that fill a cluster each, or one in an address
+ * space each, do not meet if they have come equally far.
  */
 static u8 zswap_lru_id(swp_entry_t swp)
 {
 	unsigned long group = swp_offset(swp) / ZSWAP_LEAF_SLOTS;
+	unsigned long cluster = group / ZSWAP_NR_LRUS;
+	unsigned long space = swp_offset(swp) / SWAP_ADDRESS_SPACE_PAGES;
 
-	return (group + group / ZSWAP_NR_LRUS) % ZSWAP_NR_LRUS;
+	return (group + cluster + space) % ZSWAP_NR_LRUS;
 }
 
 /*
@@ -1316,9 +1318,10 @@ static unsigned long zswap_walk_lrus(int nid, struct mem_cgroup *memcg, unsigned
 	walk->failed = 0;
 	for (i = 0; i < ZSWAP_NR_LRUS && looked_at < nr && !walk->met_cached; i++) {
 		unsigned long count = list_lru_count_one(&zswap_lrus[lru_id], nid, memcg);
-		unsigned long share = max(DIV_ROUND_UP(nr * count, total), SWAP_CLUSTER_MAX);
-		unsigned long left;
+		unsigned long share, left;
 
+		/* All of nr, if lists are equally long; less of one of which there is less. */
+		share = DIV64_U64_ROUND_UP((u64)nr * ZSWAP_NR_LRUS * count, total);
 		/* Or a short list would be walked again, and all of it written. */
 		share = min3(share, count, nr - looked_at);
 		left = share;
