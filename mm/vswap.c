@@ -2015,8 +2015,10 @@ bool vswap_read_folio(struct folio *folio)
 	for (i = 0; i < nr; i++) {
 		switch (vswap_word_backing(c->backing[slot + i])) {
 		case VSWAP_BACKING_NONE:
-			/* The one copy should have been in the swap cache. */
-			WARN_ONCE(1, "vswap slot %lu has no page\n", c->first + slot + i);
+			/*
+			 * Its page has left the swap cache, to be shared memory again, and
+			 * the reference goes next. Only readahead comes here, for nobody.
+			 */
 			return true;
 		case VSWAP_BACKING_ZERO:
 			clear_highpage(folio_page(folio, i));
