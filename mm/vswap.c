@@ -1834,8 +1834,11 @@ static int vswap_leave_device(swp_entry_t entry)
 			for (long i = 0; i < folio_nr_pages(folio); i++)
 				vswap_clear(c, slot + i);
 		} else {
+			/* Nothing is wrong if its page has left, see vswap_read_folio(). */
+			if (c->backing[slot])
+				err = -EIO;
+			memcg1_return_swap_charge(folio);
 			delete_from_swap_cache(folio);
-			err = -EIO;
 		}
 	}
 	folio_unlock(folio);

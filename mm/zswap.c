@@ -1227,6 +1227,7 @@ free_device:
 	if (device.val)
 		swap_free(device);
 drop_folio:
+	memcg1_return_swap_charge(folio);
 	delete_from_swap_cache(folio);
 	folio_unlock(folio);
 	folio_put(folio);
