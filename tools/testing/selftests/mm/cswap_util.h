@@ -416,6 +416,27 @@ static inline bool page_is(const void *page, __u64 key, const char *what, unsign
 	return false;
 }
 
+static inline bool is_zero(const char *page)
+{
+	return !*page && !memcmp(page, page + 1, page_size() - 1);
+}
+
+/*
+ * After MADV_FREE a page is what it was until, at any moment, it is zero; also
+ * while it is compared. So a copy is compared, and if that is not the old page,
+ * the page itself must be zero by now. *@zero says which of both it is.
+ */
+static inline bool old_or_zero(const char *page, __u64 key, bool *zero)
+{
+	static char *copy;
+
+	if (!copy)
+		copy = malloc(page_size());
+	memcpy(copy, page, page_size());
+	*zero = memcmp(copy, page_of(key), page_size());
+	return !*zero || is_zero(page);
+}
+
 /* ---- zram devices ---- */
 
 enum {

@@ -32,6 +32,7 @@ static struct {
 	unsigned long ops;
 	unsigned int writers;
 	__u64 seed;
+	bool contents;
 } opt = {
 	.mib = 16,
 	.seconds = 4,
@@ -268,27 +269,6 @@ static int freed_on_unmap(void)
 		return KSFT_FAIL;
 	/* Swapping off also empties what CPUs keep; it looks for itself. */
 	return !area.on || area_off() ? KSFT_PASS : KSFT_FAIL;
-}
-
-static bool is_zero(const char *page)
-{
-	return !*page && !memcmp(page, page + 1, page_size() - 1);
-}
-
-/*
- * After MADV_FREE a page is what it was until, at any moment, it is zero; also
- * while it is compared. So a copy is compared, and if that is not the old page,
- * the page itself must be zero by now. *@zero says which of both it is.
- */
-static bool old_or_zero(const char *page, __u64 key, bool *zero)
-{
-	static char *copy;
-
-	if (!copy)
-		copy = malloc(page_size());
-	memcpy(copy, page, page_size());
-	*zero = memcmp(copy, page_of(key), page_size());
-	return !*zero || is_zero(page);
 }
 
 static int dropped_contents(void)
@@ -833,10 +813,12 @@ static bool writer_lives(unsigned int nr, unsigned long pages)
 /* The second device goes and comes, in turn with the area, for as long as there is pressure. */
 static bool second_turns(unsigned int nr)
 {
-	if (nr & 1)
-		return !swapoff(opt.second) || complain("swapoff of the second device");
-	return !swapon(opt.second, SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK) ||
-	       complain("swapon of the second device");
+	int err = nr & 1 ? swapoff(opt.second) :
+			   swapon(opt.second, SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK);
+
+	/* Where allocations and writes fail, this may; after that it is on or off already. */
+	return !err || opt.contents || complain(nr & 1 ? "swapoff of the second device" :
+							 "swapon of the second device");
 }
 
 /* Its swapoff may have been killed half-way: what is left of it is completed. */
@@ -888,8 +870,12 @@ static bool limit_memory(unsigned long bytes)
 		high += bytes / 4;
 		max += bytes / 4;
 	}
-	if (!cgroup_make("") || cgroup_write_number("", "memory.high", high) ||
-	    cgroup_write_number("", "memory.max", max))
+	if (!cgroup_make("") || cgroup_write_number("", "memory.high", high))
+		return false;
+	/* Others may take all swap away, for which nobody is to be killed. */
+	if (opt.contents)
+		return true;
+	if (cgroup_write_number("", "memory.max", max))
 		return false;
 	/* With an area, zswap gets so little room that it never stops writing back. */
 	return !zswap.on || !area.on || (zswap_param("shrinker_enabled", "Y") &&
@@ -948,7 +934,7 @@ static int random_operations(void)
 			       events("high"), events("max"), events("oom_kill"));
 	if (outs < (long long)data_pages() / 8 || (limited && events("high") < 1))
 		good = fail("there was no pressure") == KSFT_PASS;
-	if (zswap.on && !vswap.on && limited && back < (long long)data_pages() / 8)
+	if (!opt.contents && zswap.on && !vswap.on && limited && back < (long long)data_pages() / 8)
 		good = fail("hardly a page was written back") == KSFT_PASS;
 	munmap(tally, page_size());
 	if (good)
@@ -1047,6 +1033,8 @@ static void print_usage(const char *self)
 	       "  -n, --ops N            end it after so many operations of each process,\n"
 	       "                         not after a time\n"
 	       "  -r, --random           the random test only\n"
+	       "  -c, --contents         only contents count in it: others change settings, and\n"
+	       "                         make allocations and writes fail, meanwhile\n"
 	       "  -s, --seed N           of all random numbers (default %llu)\n"
 	       "  -X, --wrong N          test of the test: expect something wrong in the Nth page\n"
 	       "                         a process compares, so that the run must fail\n"
@@ -1067,6 +1055,7 @@ static void parse(int argc, char **argv)
 		{ "time", required_argument, NULL, 't' },
 		{ "ops", required_argument, NULL, 'n' },
 		{ "random", no_argument, NULL, 'r' },
+		{ "contents", no_argument, NULL, 'c' },
 		{ "seed", required_argument, NULL, 's' },
 		{ "wrong", required_argument, NULL, 'X' },
 		{ "help", no_argument, NULL, 'h' },
@@ -1074,7 +1063,7 @@ static void parse(int argc, char **argv)
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "a:d:e:m:p:t:n:rs:X:h", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "a:d:e:m:p:t:n:rcs:X:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'a':
 			opt.stores = optarg;
@@ -1099,6 +1088,9 @@ static void parse(int argc, char **argv)
 			break;
 		case 'r':
 			random_only = true;
+			break;
+		case 'c':
+			opt.contents = true;
 			break;
 		case 's':
 			opt.seed = strtoull(optarg, NULL, 0);
