@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Builds, boots and tests the series; "make help" tells. The work is done in harness/.
 
-export STOCK KERNEL NODES MUTATE FORCE PEER CONFIG
+export STOCK KERNEL NODES MUTATE FORCE PEER CONFIG HOURS SEED
 
 help:
 	@echo 'make run         build the patched kernel, boot it in QEMU, swap real data out and in'
@@ -10,6 +10,9 @@ help:
 	@echo 'make check       the tests of every push'
 	@echo '     MUTATE=1      ... only: does a test notice each breakage of harness/mutate?'
 	@echo 'make check-full  all tests and configurations'
+	@echo 'make soak        random load while everything is switched and allocations fail: build/soak/table'
+	@echo '     HOURS=n       ... for so long, 1'
+	@echo '     SEED=n        ... again as a guest with this seed had it'
 	@echo 'make bench       what the series gains beside the unpatched kernel: build/bench/report.md'
 	@echo 'make bench-PART  ... only native, icount, memory, numa, swapoff or locks'
 	@echo '     PEER=dir      ... and what a third kernel tree does'
@@ -37,6 +40,9 @@ check:
 
 check-full:
 	@harness/check full
+
+soak:
+	@harness/soak
 
 bench:
 	@harness/bench/run
@@ -86,4 +92,4 @@ export:
 clean:
 	rm -rf build
 
-.PHONY: help run check check-full bench $(benches) kernel uml stock shell tree series deb apply revert stable-diff export clean
+.PHONY: help run check check-full soak bench $(benches) kernel uml stock shell tree series deb apply revert stable-diff export clean
