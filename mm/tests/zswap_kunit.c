@@ -8,6 +8,7 @@
  */
 #include <kunit/test.h>
 #include <linux/delay.h>
+#include <linux/initrd.h>
 #include <linux/prandom.h>
 
 #define ZSWAP_TEST_TYPE		(MAX_SWAPFILES - 1 - VSWAP_NR_TYPES)
@@ -855,6 +856,8 @@ static int zswap_test_init(struct kunit *test)
 
 	if (!t)
 		return -ENOMEM;
+	/* When it is unpacked, its memory is given back, and limits grow. */
+	wait_for_initramfs();
 	test->priv = t;
 	scoped_guard(mutex, &zswap_setup_lock) {
 		int err = zswap_setup();
