@@ -403,7 +403,8 @@ static const char * const odd_word[] = {
 static char *file[512];
 static unsigned int nr_files;
 
-static void files_of(const char *dir, const char *only)
+/* Those of the machine are put back. */
+static void files_of(const char *dir, const char *only, bool stay)
 {
 	struct dirent *entry;
 	struct stat st;
@@ -415,30 +416,31 @@ static void files_of(const char *dir, const char *only)
 		if (strncmp(entry->d_name, only, strlen(only)) || stat(path, &st) ||
 		    !S_ISREG(st.st_mode))
 			continue;
+		if (stay && st.st_mode & 0200)
+			setting_keep(path);
 		file[nr_files++] = strdup(path);
 	}
 	if (d)
 		closedir(d);
 }
 
-/* A new device was made by whoever read this; it is a program that is asked for numbers. */
 static void files_find(void)
 {
 	char path[PATH_MAX];
 
-	files_of("/sys/module/zswap/parameters", "");
-	files_of("/sys/module/vswap/parameters", "");
-	files_of("/sys/kernel/mm/vswap", "");
-	files_of("/sys/kernel/debug/zswap", "");
-	files_of("/sys/kernel/mm/ksm", "");
-	files_of("/sys/kernel/mm/transparent_hugepage", "shmem");
-	files_of("/sys/kernel/mm/transparent_hugepage/hugepages-64kB", "");
-	files_of("/sys/kernel/mm/transparent_hugepage/hugepages-64kB/stats", "");
+	files_of("/sys/module/zswap/parameters", "", true);
+	files_of("/sys/module/vswap/parameters", "", true);
+	files_of("/sys/kernel/mm/vswap", "", true);
+	files_of("/sys/kernel/debug/zswap", "", true);
+	files_of("/sys/kernel/mm/ksm", "", true);
+	files_of("/sys/kernel/mm/transparent_hugepage", "shmem", true);
+	files_of("/sys/kernel/mm/transparent_hugepage/hugepages-64kB", "", true);
+	files_of("/sys/kernel/mm/transparent_hugepage/hugepages-64kB/stats", "", true);
 	cgroup_path(path, sizeof(path), "/a", "");
-	files_of(path, "memory.");
+	files_of(path, "memory.", false);
 	if (area.zram >= 0) {
 		zram_attr(path, sizeof(path), area.zram, "");
-		files_of(path, "");
+		files_of(path, "", false);
 	}
 }
 

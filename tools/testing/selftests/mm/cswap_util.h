@@ -221,11 +221,11 @@ static inline long long vm_event(const char *name)
 static struct setting {
 	char path[128];
 	char was[64];
-} setting[32];
+} setting[64];
 static unsigned int nr_settings;
 
-/* 0 or a negative errno. The first change of each file is remembered. */
-static inline int setting_write(const char *path, const char *text)
+/* Remember what is in it, unless that was done before. 0 or a negative errno. */
+static inline int setting_keep(const char *path)
 {
 	struct setting *s = setting;
 	char was[256], *start;
@@ -233,22 +233,30 @@ static inline int setting_write(const char *path, const char *text)
 
 	while (s < setting + nr_settings && strcmp(s->path, path))
 		s++;
-	if (s == setting + nr_settings) {
-		len = file_read(path, was, sizeof(was));
-		if (len < 0)
-			return len;
-		/* Of a list, what is chosen. */
-		start = strchr(was, '[');
-		start = start ? start + 1 : was;
-		start[strcspn(start, "]")] = '\0';
-		if (nr_settings == ARRAY_SIZE(setting) || strlen(path) >= sizeof(s->path) ||
-		    strlen(start) >= sizeof(s->was))
-			return -ENOSPC;
-		snprintf(s->path, sizeof(s->path), "%s", path);
-		snprintf(s->was, sizeof(s->was), "%s", start);
-		nr_settings++;
-	}
-	return file_write(path, text);
+	if (s < setting + nr_settings)
+		return 0;
+	len = file_read(path, was, sizeof(was));
+	if (len < 0)
+		return len;
+	/* Of a list, what is chosen. */
+	start = strchr(was, '[');
+	start = start ? start + 1 : was;
+	start[strcspn(start, "]")] = '\0';
+	if (nr_settings == ARRAY_SIZE(setting) || strlen(path) >= sizeof(s->path) ||
+	    strlen(start) >= sizeof(s->was))
+		return -ENOSPC;
+	snprintf(s->path, sizeof(s->path), "%s", path);
+	snprintf(s->was, sizeof(s->was), "%s", start);
+	nr_settings++;
+	return 0;
+}
+
+/* 0 or a negative errno. */
+static inline int setting_write(const char *path, const char *text)
+{
+	int err = setting_keep(path);
+
+	return err ? : file_write(path, text);
 }
 
 static inline void settings_restore(void)
