@@ -61,6 +61,11 @@ vswap_disk_off() {
 	echo 20 > $zswap/max_pool_percent
 }
 
+# overflow_on COMPRESSOR: with one that has to let it have nearly all.
+overflow_on() {
+	vswap_disk_on "$1" && echo 1 > $zswap/max_pool_percent
+}
+
 # result TITLE COMMAND...: a test as a line of TAP; the job ends with $failed.
 n=0 failed=0
 result() {
