@@ -43,59 +43,23 @@ static struct {
 
 /* ---- the memory of a program ---- */
 
-static struct region {
-	struct memory m;
-	bool loose[PAGES];	/* MADV_FREE: the page is as it was, or zero from now on */
-} region[NR_REGIONS];
-
-/* The last one is shared. */
-static bool is_shared(const struct region *r)
-{
-	return r == &region[NR_REGIONS - 1];
-}
+static struct region region[NR_REGIONS];
 
 static bool regions_get(void)
 {
 	unsigned int i;
 
 	for (i = 0; i < NR_REGIONS; i++)
-		if (!memory_get(&region[i].m, PAGES, i == 1 ? huge_pages_of() ? : 1 : 1,
+		if (!region_get(&region[i], PAGES, i == 1 ? huge_pages_of() ? : 1 : 1,
 				i == NR_REGIONS - 1))
 			return false;
 	return true;
 }
 
-static bool look(struct region *r, unsigned long at, unsigned long nr, const char *when)
-{
-	bool zero;
-
-	for (; nr; nr--, at++) {
-		if (!r->loose[at]) {
-			if (!range_intact(&r->m, at, 1, when))
-				return false;
-		} else if (!old_or_zero(page_at(&r->m, at), r->m.key[at], &zero)) {
-			fail("%s: freed page %lu is neither old nor zero", when, at);
-			return false;
-		} else if (zero) {
-			r->loose[at] = false;
-			r->m.key[at] = 0;
-		}
-	}
-	return true;
-}
-
-static void now_zero(struct region *r, unsigned long at, unsigned long nr)
-{
-	memset(r->m.key + at, 0, nr * sizeof(*r->m.key));
-	memset(r->loose + at, 0, nr * sizeof(*r->loose));
-}
-
 static void write_new(struct region *r, unsigned long at, unsigned long nr)
 {
-	for (; nr; nr--, at++) {
-		renew(&r->m, at);
-		r->loose[at] = false;
-	}
+	for (; nr; nr--, at++)
+		region_write(r, at);
 }
 
 /* ---- steps ---- */
@@ -119,7 +83,7 @@ static bool do_write(struct region *r, const struct step *s)
 
 static bool do_look(struct region *r, const struct step *s)
 {
-	return look(r, s->at, s->nr, "look");
+	return region_intact(r, s->at, s->nr, "look");
 }
 
 static bool do_madvise(struct region *r, const struct step *s)
@@ -151,56 +115,29 @@ static bool do_process_madvise(struct region *r, const struct step *s)
 
 static bool do_drop(struct region *r, const struct step *s)
 {
-	if (madvise(page_at(&r->m, s->at), LEN, is_shared(r) ? MADV_REMOVE : MADV_DONTNEED))
+	if (madvise(page_at(&r->m, s->at), LEN, region_is_shared(r) ? MADV_REMOVE : MADV_DONTNEED))
 		return true;
-	now_zero(r, s->at, s->nr);
+	region_zero(r, s->at, s->nr);
 	return true;
 }
 
 static bool do_free(struct region *r, const struct step *s)
 {
-	if (!is_shared(r) && !madvise(page_at(&r->m, s->at), LEN, MADV_FREE))
+	if (!region_is_shared(r) && !madvise(page_at(&r->m, s->at), LEN, MADV_FREE))
 		memset(r->loose + s->at, 1, s->nr);
 	return true;
 }
 
 static bool do_map(struct region *r, const struct step *s)
 {
-	int flags = is_shared(r) ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
-	char *at = page_at(&r->m, s->at);
-
 	if (s->word & 1)
-		munmap(at, LEN);
-	if (mmap(at, LEN, PROT_READ | PROT_WRITE, flags | MAP_FIXED, r->m.fd,
-		 is_shared(r) ? s->at * page_size() : 0) != at)
-		return fail("mmap: %s", strerror(errno)) == KSFT_PASS;
-	if (!is_shared(r))
-		now_zero(r, s->at, s->nr);
-	return true;
+		munmap(page_at(&r->m, s->at), LEN);
+	return region_map(r, s->at, s->nr);
 }
 
-/* Some pages over others; what they were becomes empty. */
 static bool do_move(struct region *r, const struct step *s)
 {
-	unsigned long to = s->word % (PAGES - s->nr + 1);
-	char *from_at = page_at(&r->m, s->at), *to_at = page_at(&r->m, to);
-	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, prot = PROT_READ | PROT_WRITE;
-
-	if (is_shared(r) || (to < s->at + s->nr && s->at < to + s->nr))
-		return true;
-	if (mremap(from_at, LEN, LEN, MREMAP_MAYMOVE | MREMAP_FIXED, to_at) == MAP_FAILED) {
-		/* Not one mapping any more; the target may be gone already. */
-		if (errno != EFAULT || mmap(to_at, LEN, prot, flags, -1, 0) != to_at)
-			return fail("mremap: %s", strerror(errno)) == KSFT_PASS;
-		now_zero(r, to, s->nr);
-		return true;
-	}
-	memcpy(r->m.key + to, r->m.key + s->at, s->nr * sizeof(*r->m.key));
-	memcpy(r->loose + to, r->loose + s->at, s->nr * sizeof(*r->loose));
-	if (mmap(from_at, LEN, prot, flags, -1, 0) != from_at)
-		return fail("mmap: %s", strerror(errno)) == KSFT_PASS;
-	now_zero(r, s->at, s->nr);
-	return true;
+	return region_move(r, s->at, s->nr, s->word % (PAGES - s->nr + 1));
 }
 
 static bool do_lock(struct region *r, const struct step *s)
@@ -212,7 +149,7 @@ static bool do_lock(struct region *r, const struct step *s)
 		mlock(at, LEN);
 	else
 		mlock2(at, LEN, MLOCK_ONFAULT);
-	good = look(r, s->at, s->nr, "locked");
+	good = region_intact(r, s->at, s->nr, "locked");
 	madvise(at, LEN, MADV_PAGEOUT);
 	write_new(r, s->at, 1);
 	munlock(at, LEN);
@@ -226,8 +163,8 @@ static bool do_protect(struct region *r, const struct step *s)
 	mprotect(at, LEN, s->word & 1 ? PROT_NONE : PROT_READ);
 	madvise(at, LEN, MADV_PAGEOUT);
 	if (mprotect(at, LEN, PROT_READ | PROT_WRITE))
-		return fail("mprotect: %s", strerror(errno)) == KSFT_PASS;
-	return look(r, s->at, s->nr, "unprotected");
+		return complain("mprotect");
+	return region_intact(r, s->at, s->nr, "unprotected");
 }
 
 static bool do_mincore(struct region *r, const struct step *s)
@@ -235,7 +172,7 @@ static bool do_mincore(struct region *r, const struct step *s)
 	unsigned char in[PAGES];
 
 	return !mincore(page_at(&r->m, s->at), LEN, in) ||
-	       fail("mincore: %s", strerror(errno)) == KSFT_PASS;
+	       complain("mincore");
 }
 
 static bool do_migrate(struct region *r, const struct step *s)
@@ -243,7 +180,7 @@ static bool do_migrate(struct region *r, const struct step *s)
 	unsigned long from = 1 + s->word % 2, to = 3 - from;
 
 	syscall(SYS_migrate_pages, 0, 8 * sizeof(from), &from, &to);
-	return look(r, s->at, s->nr, "migrated");
+	return region_intact(r, s->at, s->nr, "migrated");
 }
 
 /* A child reads, writes its own copies, has them paged out, reads them again, and goes. */
@@ -257,12 +194,12 @@ static bool do_fork(struct region *r, const struct step *s)
 	if (pid)
 		return exited_well(pid);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (is_shared(r))
-		_exit(!look(r, s->at, s->nr, "forked"));
+	if (region_is_shared(r))
+		_exit(!region_intact(r, s->at, s->nr, "forked"));
 	if (s->word & 1)
 		write_new(r, s->at, s->nr / 2);
 	madvise(page_at(&r->m, s->at), LEN, MADV_PAGEOUT);
-	good = look(r, s->at, s->nr, "forked");
+	good = region_intact(r, s->at, s->nr, "forked");
 	if (s->word & 2)
 		munmap(page_at(&r->m, s->at), LEN);
 	_exit(!good);
@@ -293,7 +230,7 @@ static bool do_clone(struct region *r, const struct step *s)
 	if (pid < 0)
 		return true;
 	madvise(page_at(&r->m, s->at), LEN, MADV_PAGEOUT);
-	return exited_well(pid) && look(r, s->at, s->nr, "touched by another");
+	return exited_well(pid) && region_intact(r, s->at, s->nr, "touched by another");
 }
 
 /* Through the file of shared memory: holes, pages by read() and write(), its end. */
@@ -302,23 +239,23 @@ static bool do_file(struct region *r, const struct step *s)
 	off_t at = s->at * page_size();
 	char *page;
 
-	if (!is_shared(r))
+	if (!region_is_shared(r))
 		return true;
 	switch (s->word % 4) {
 	case 0:
 		if (!fallocate(r->m.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, LEN))
-			now_zero(r, s->at, s->nr);
+			region_zero(r, s->at, s->nr);
 		return true;
 	case 1:
 		if (ftruncate(r->m.fd, at) || ftruncate(r->m.fd, PAGES * page_size()))
-			return fail("ftruncate: %s", strerror(errno)) == KSFT_PASS;
-		now_zero(r, s->at, PAGES - s->at);
+			return complain("ftruncate");
+		region_zero(r, s->at, PAGES - s->at);
 		return true;
 	case 2:
 		r->m.key[s->at] = rnd(&seed);
 		page = (char *)page_of(r->m.key[s->at]);
 		return pwrite(r->m.fd, page, page_size(), at) == (ssize_t)page_size() ||
-		       fail("pwrite: %s", strerror(errno)) == KSFT_PASS;
+		       complain("pwrite");
 	default:
 		page = malloc(page_size());
 		if (pread(r->m.fd, page, page_size(), at) != (ssize_t)page_size() ||
@@ -355,7 +292,7 @@ static bool do_userfault(struct region *r, const struct step *s)
 
 	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg))
 		goto out;
-	if (s->word % 4 != 3 && do_drop(r, s) && !is_shared(r)) {
+	if (s->word % 4 != 3 && do_drop(r, s) && !region_is_shared(r)) {
 		switch (s->word % 4) {
 		case 0:
 			ioctl(fd, UFFDIO_ZEROPAGE, &zero);
@@ -374,7 +311,7 @@ static bool do_userfault(struct region *r, const struct step *s)
 				break;
 			r->m.key[s->at] = r->m.key[to];
 			r->loose[s->at] = r->loose[to];
-			now_zero(r, to, 1);
+			region_zero(r, to, 1);
 		}
 	} else if (s->word % 4 == 3 && !ioctl(fd, UFFDIO_WRITEPROTECT, &wp)) {
 		madvise((void *)at, LEN, MADV_PAGEOUT);
@@ -387,7 +324,7 @@ out:
 	/* Whoever waits for an answer goes on when nobody is left to give it. */
 	if (fd >= 0)
 		close(fd);
-	return look(r, s->at, s->nr, "userfaultfd");
+	return region_intact(r, s->at, s->nr, "userfaultfd");
 }
 
 /* ---- files of the machine ---- */
@@ -602,7 +539,7 @@ static bool program_lives(const struct program *p)
 			return false;
 	}
 	for (i = 0; i < NR_REGIONS; i++)
-		if (!look(&region[i], 0, PAGES, "at the end"))
+		if (!region_intact(&region[i], 0, PAGES, "at the end"))
 			return false;
 	return true;
 }
@@ -657,7 +594,7 @@ static bool program_ends(pid_t pid)
 	if (pid < 0)
 		return true;
 	if (waitpid(pid, &status, 0) != pid)
-		return fail("waitpid: %s", strerror(errno)) == KSFT_PASS;
+		return complain("waitpid");
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
 		return true;
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
@@ -781,8 +718,6 @@ static int shrinks(void)
 
 static void stop(void)
 {
-	if (getpid() != main_pid)
-		return;
 	swapoff(disk.node);
 	if (*area.node)
 		swapoff(area.node);
@@ -791,12 +726,6 @@ static void stop(void)
 	cgroup_stop();
 	settings_restore();
 	disk_stop();
-}
-
-static void killed(int sig)
-{
-	stop();
-	_exit(128 + sig);
 }
 
 /* 0, or what the test returns. */
@@ -896,10 +825,7 @@ int main(int argc, char **argv)
 	ksft_print_header();
 	if (geteuid())
 		ksft_exit_skip("needs root\n");
-	main_pid = getpid();
-	atexit(stop);
-	signal(SIGINT, killed);
-	signal(SIGTERM, killed);
+	cleans_up(stop);
 	disk_start(opt.device, 2 * NR_REGIONS * PAGES);
 	ret = start();
 	ksft_set_plan(ARRAY_SIZE(tests));

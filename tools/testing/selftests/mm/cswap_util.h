@@ -51,6 +51,29 @@
 
 /* The process that cleans up; its children only end. */
 static pid_t main_pid;
+static void (*stop_at_end)(void);
+
+static inline void at_end(void)
+{
+	if (getpid() == main_pid)
+		stop_at_end();
+}
+
+static inline void killed(int sig)
+{
+	at_end();
+	_exit(128 + sig);
+}
+
+/* From now on @stop is called when this process ends, or is told to. */
+static inline void cleans_up(void (*stop)(void))
+{
+	main_pid = getpid();
+	stop_at_end = stop;
+	atexit(at_end);
+	signal(SIGINT, killed);
+	signal(SIGTERM, killed);
+}
 
 /* ---- results ---- */
 
@@ -67,6 +90,13 @@ static inline __printf(1, 2) int fail(const char *fmt, ...)
 	va_end(args);
 	ksft_print_msg("%s\n", text);
 	return KSFT_FAIL;
+}
+
+/* Say what went wrong in a system call. */
+static inline bool complain(const char *what)
+{
+	fail("%s: %s", what, strerror(errno));
+	return false;
 }
 
 /* Remember why this machine cannot run the test; the value is what it returns. */
@@ -877,6 +907,93 @@ static inline bool range_intact(struct memory *m, unsigned long first, unsigned 
 static inline bool intact(struct memory *m, const char *when)
 {
 	return range_intact(m, 0, m->pages, when);
+}
+
+/* ---- memory of which pages are let go, mapped anew and moved ---- */
+
+struct region {
+	struct memory m;
+	bool *loose;	/* MADV_FREE: the page is as it was, or zero from now on */
+};
+
+static inline bool region_is_shared(const struct region *r)
+{
+	return r->m.fd >= 0;
+}
+
+static inline bool region_get(struct region *r, unsigned long pages, unsigned long align,
+			      bool shared)
+{
+	if (!memory_get(&r->m, pages, align, shared))
+		return false;
+	r->loose = calloc(pages, sizeof(*r->loose));
+	return r->loose || complain("no memory for keys");
+}
+
+static inline bool region_intact(struct region *r, unsigned long at, unsigned long nr,
+				 const char *when)
+{
+	bool good = true, zero;
+
+	for (; nr; nr--, at++) {
+		if (!r->loose[at]) {
+			good &= range_intact(&r->m, at, 1, when);
+		} else if (!old_or_zero(page_at(&r->m, at), r->m.key[at], &zero)) {
+			fail("%s: freed page %lu is neither old nor zero", when, at);
+			good = false;
+		} else if (zero) {
+			/* And will stay so. */
+			r->loose[at] = false;
+			r->m.key[at] = 0;
+		}
+	}
+	return good;
+}
+
+static inline void region_write(struct region *r, unsigned long at)
+{
+	renew(&r->m, at);
+	r->loose[at] = false;
+}
+
+/* These pages are empty now. */
+static inline void region_zero(struct region *r, unsigned long at, unsigned long nr)
+{
+	memset(r->m.key + at, 0, nr * sizeof(*r->m.key));
+	memset(r->loose + at, 0, nr * sizeof(*r->loose));
+}
+
+static inline bool region_map(struct region *r, unsigned long at, unsigned long nr)
+{
+	bool shared = region_is_shared(r);
+	int flags = shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
+	char *p = page_at(&r->m, at);
+
+	if (mmap(p, nr * page_size(), PROT_READ | PROT_WRITE, flags | MAP_FIXED, r->m.fd,
+		 shared ? at * page_size() : 0) != p)
+		return complain("mmap");
+	/* Shared memory is still there. */
+	if (!shared)
+		region_zero(r, at, nr);
+	return true;
+}
+
+/* Move some pages over others. What they were becomes empty. */
+static inline bool region_move(struct region *r, unsigned long at, unsigned long nr,
+			       unsigned long to)
+{
+	if (region_is_shared(r) || (to < at + nr && at < to + nr))
+		return true;
+	if (mremap(page_at(&r->m, at), nr * page_size(), nr * page_size(),
+		   MREMAP_MAYMOVE | MREMAP_FIXED, page_at(&r->m, to)) == MAP_FAILED) {
+		/* Not one mapping any more; the target may be gone already. */
+		if (errno != EFAULT)
+			return complain("mremap");
+		return region_map(r, to, nr);
+	}
+	memcpy(r->m.key + to, r->m.key + at, nr * sizeof(*r->m.key));
+	memcpy(r->loose + to, r->loose + at, nr * sizeof(*r->loose));
+	return region_map(r, at, nr);
 }
 
 /* Sum of a line of smaps over the mappings in the range, in kB; -1 without smaps. */

@@ -520,14 +520,7 @@ static struct tally {
 	unsigned long forks;
 } *tally;
 
-struct region {
-	struct memory m;
-	bool *loose;	/* MADV_FREE: the page is as it was, or zero from now on */
-	bool shared;
-};
-
 static struct region region[NR_REGIONS];
-static __u64 dice;
 static pid_t reader = -1;
 
 static bool regions_get(unsigned long pages)
@@ -539,59 +532,22 @@ static bool regions_get(unsigned long pages)
 		r = &region[i];
 		/* The second is made of huge pages if it is large enough for any. */
 		align = i == 1 && huge && pages >= huge ? huge : 1;
-		r->shared = i == 2;
-		if (!memory_get(&r->m, pages / align * align, align, r->shared))
+		if (!region_get(r, pages / align * align, align, i == 2))
 			return false;
 		if (align > 1)
 			madvise(r->m.base, r->m.pages * page_size(), MADV_HUGEPAGE);
-		r->loose = calloc(r->m.pages, sizeof(*r->loose));
 		/* What is known about pages must not come out of swap itself. */
-		if (!r->loose || mlock(r->loose, r->m.pages * sizeof(*r->loose)) ||
-		    mlock(r->m.key, r->m.pages * sizeof(*r->m.key))) {
-			fail("no memory for keys: %s", strerror(errno));
-			return false;
-		}
+		if (mlock(r->loose, r->m.pages * sizeof(*r->loose)) ||
+		    mlock(r->m.key, r->m.pages * sizeof(*r->m.key)))
+			return complain("no memory for keys");
 	}
 	return true;
 }
 
 static bool look(struct region *r, unsigned long first, unsigned long nr, const char *when)
 {
-	bool good = true, zero;
-
 	__atomic_add_fetch(&tally->checked, nr, __ATOMIC_RELAXED);
-	for (; nr; nr--, first++) {
-		if (!r->loose[first]) {
-			good &= range_intact(&r->m, first, 1, when);
-		} else if (!old_or_zero(page_at(&r->m, first), r->m.key[first], &zero)) {
-			fail("%s: freed page %lu is neither old nor zero", when, first);
-			good = false;
-		} else if (zero) {
-			/* And will stay so. */
-			r->loose[first] = false;
-			r->m.key[first] = 0;
-		}
-	}
-	return good;
-}
-
-static void write_new(struct region *r, unsigned long nr)
-{
-	r->m.key[nr] = rnd(&dice);
-	r->loose[nr] = false;
-	page_fill(page_at(&r->m, nr), r->m.key[nr]);
-}
-
-static void now_zero(struct region *r, unsigned long first, unsigned long nr)
-{
-	memset(r->m.key + first, 0, nr * sizeof(*r->m.key));
-	memset(r->loose + first, 0, nr * sizeof(*r->loose));
-}
-
-static bool complain(const char *what)
-{
-	fail("%s: %s", what, strerror(errno));
-	return false;
+	return region_intact(r, first, nr, when);
 }
 
 /* A child that reads, writes its own copies, reads those and goes. */
@@ -602,10 +558,10 @@ static bool reader_lives(void)
 
 	for (i = 0; i < 64; i++) {
 		/* Of shared memory it cannot know what the parent does meanwhile. */
-		r = &region[rnd_below(&dice, NR_REGIONS - 1)];
-		at = rnd_below(&dice, r->m.pages);
+		r = &region[rnd_below(&seed, NR_REGIONS - 1)];
+		at = rnd_below(&seed, r->m.pages);
 		if (i % 4 == 3)
-			write_new(r, at);
+			region_write(r, at);
 		if (!look(r, at, 1, "random, forked"))
 			return false;
 	}
@@ -632,7 +588,7 @@ static bool reader_start(void)
 	/* Next to the limit of the cgroup a fork may well be refused. */
 	if (reader < 0)
 		return errno == ENOMEM || errno == EAGAIN || complain("fork");
-	rnd(&dice);
+	rnd(&seed);
 	__atomic_add_fetch(&tally->forks, 1, __ATOMIC_RELAXED);
 	return true;
 }
@@ -641,7 +597,7 @@ static bool drop(struct region *r, unsigned long at, unsigned long n)
 {
 	char *p = page_at(&r->m, at);
 
-	if (r->shared) {
+	if (region_is_shared(r)) {
 		/* First only from the page tables, which changes nothing. */
 		if (madvise(p, n * page_size(), MADV_DONTNEED))
 			return complain("MADV_DONTNEED");
@@ -652,42 +608,15 @@ static bool drop(struct region *r, unsigned long at, unsigned long n)
 	} else if (madvise(p, n * page_size(), MADV_DONTNEED)) {
 		return complain("MADV_DONTNEED");
 	}
-	now_zero(r, at, n);
+	region_zero(r, at, n);
 	return true;
 }
 
 static bool map_anew(struct region *r, unsigned long at, unsigned long n)
 {
-	int flags = r->shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
-	unsigned long len = n * page_size(), offset = r->shared ? at * page_size() : 0;
-	char *p = page_at(&r->m, at);
-
-	if (munmap(p, len) ||
-	    mmap(p, len, PROT_READ | PROT_WRITE, flags | MAP_FIXED, r->m.fd, offset) != p)
-		return complain("mmap");
-	/* Shared memory is still there. */
-	if (!r->shared)
-		now_zero(r, at, n);
-	return true;
-}
-
-/* Move some pages over others. What they were becomes empty. */
-static bool move(struct region *r, unsigned long at, unsigned long n)
-{
-	unsigned long to = rnd_below(&dice, r->m.pages - n + 1);
-
-	if (r->shared || (to < at + n && at < to + n))
-		return true;
-	if (mremap(page_at(&r->m, at), n * page_size(), n * page_size(),
-		   MREMAP_MAYMOVE | MREMAP_FIXED, page_at(&r->m, to)) == MAP_FAILED) {
-		/* Not one mapping any more; the target may be gone already. */
-		if (errno != EFAULT)
-			return complain("mremap");
-		return map_anew(r, to, n);
-	}
-	memcpy(r->m.key + to, r->m.key + at, n * sizeof(*r->m.key));
-	memcpy(r->loose + to, r->loose + at, n * sizeof(*r->loose));
-	return map_anew(r, at, n);
+	if (munmap(page_at(&r->m, at), n * page_size()))
+		return complain("munmap");
+	return region_map(r, at, n);
 }
 
 static bool lock_and_look(struct region *r, unsigned long at, unsigned long n)
@@ -702,7 +631,7 @@ static bool lock_and_look(struct region *r, unsigned long at, unsigned long n)
 	}
 	good = look(r, at, n, "random, locked");
 	madvise(p, n * page_size(), MADV_PAGEOUT);
-	write_new(r, at);
+	region_write(r, at);
 	good &= look(r, at, n, "random, locked and written");
 	return (!munlock(p, n * page_size()) || complain("munlock")) && good;
 }
@@ -726,7 +655,7 @@ static bool protect_and_look(struct region *r, unsigned long at, unsigned long n
 
 static bool let_go(struct region *r, unsigned long at, unsigned long n)
 {
-	if (r->shared)
+	if (region_is_shared(r))
 		return true;
 	/*
 	 * 6.12 frees such a page for a forked process as well, if it was read in
@@ -743,17 +672,17 @@ static bool let_go(struct region *r, unsigned long at, unsigned long n)
 
 static bool one_operation(void)
 {
-	struct region *r = &region[rnd_below(&dice, NR_REGIONS)];
+	struct region *r = &region[rnd_below(&seed, NR_REGIONS)];
 	unsigned long n, at, most, i;
 	char *p;
 
 	/* Mostly short ranges, now and then one of hundreds of pages. */
-	most = rnd_below(&dice, 16) ? 16 : 512;
-	n = 1 + rnd_below(&dice, most < r->m.pages / 2 ? most : r->m.pages / 2);
-	at = rnd_below(&dice, r->m.pages - n + 1);
+	most = rnd_below(&seed, 16) ? 16 : 512;
+	n = 1 + rnd_below(&seed, most < r->m.pages / 2 ? most : r->m.pages / 2);
+	at = rnd_below(&seed, r->m.pages - n + 1);
 	p = page_at(&r->m, at);
 
-	switch (rnd_below(&dice, 32)) {
+	switch (rnd_below(&seed, 32)) {
 	case 0 ... 7:
 		return look(r, at, n, "random");
 	case 8 ... 11:
@@ -770,7 +699,7 @@ static bool one_operation(void)
 	case 15:
 		return map_anew(r, at, n);
 	case 16 ... 17:
-		return move(r, at, n);
+		return region_move(r, at, n, rnd_below(&seed, r->m.pages - n + 1));
 	case 18:
 		return lock_and_look(r, at, n < 32 ? n : 32);
 	case 19:
@@ -781,7 +710,7 @@ static bool one_operation(void)
 		return reader_start();
 	default:	/* a third of all */
 		for (i = 0; i < n; i++)
-			write_new(r, at + i);
+			region_write(r, at + i);
 		return true;
 	}
 }
@@ -792,12 +721,12 @@ static bool writer_lives(unsigned int nr, unsigned long pages)
 	unsigned long i, ops = 0;
 	bool good = true;
 
-	dice = opt.seed << 8 | nr;
+	seed = opt.seed << 8 | nr;
 	if (!regions_get(pages))
 		return false;
 	for (i = 0; i < NR_REGIONS * pages; i++)
 		if (i / NR_REGIONS < region[i % NR_REGIONS].m.pages)
-			write_new(&region[i % NR_REGIONS], i / NR_REGIONS);
+			region_write(&region[i % NR_REGIONS], i / NR_REGIONS);
 	while (good && (opt.ops ? ops < opt.ops : now() < end)) {
 		good = one_operation();
 		ops++;
@@ -980,17 +909,9 @@ static bool store_stop(void)
 
 static void stop(void)
 {
-	if (getpid() != main_pid)
-		return;
 	clean_up();
 	store_stop();
 	disk_stop();
-}
-
-static void killed(int sig)
-{
-	stop();
-	_exit(128 + sig);
 }
 
 static void run(const struct test *test, const char *store)
@@ -1129,10 +1050,7 @@ int main(int argc, char **argv)
 		ksft_exit_skip("the kernel is built without swap\n");
 	if (smaps_kb(NULL, 0, "Swap") < 0)
 		ksft_exit_skip("the kernel has no /proc/self/smaps to see what is swapped\n");
-	main_pid = getpid();
-	atexit(stop);
-	signal(SIGINT, killed);
-	signal(SIGTERM, killed);
+	cleans_up(stop);
 
 	if (!opt.stores)
 		opt.stores = strdup(opt.device ? : usual);

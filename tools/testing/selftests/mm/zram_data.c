@@ -1204,18 +1204,10 @@ static const struct test once[] = {
 
 static void stop(void)
 {
-	if (getpid() != main_pid)
-		return;
 	area_stop();
 	device_remove(&second);
 	device_remove(&dev);
 	loop_stop();
-}
-
-static void killed(int sig)
-{
-	stop();
-	_exit(128 + sig);
 }
 
 static void run(const struct test *test, const char *algorithm)
@@ -1332,10 +1324,7 @@ int main(int argc, char **argv)
 		ksft_exit_skip("needs root\n");
 	if (access("/sys/class/zram-control/hot_add", F_OK))
 		ksft_exit_skip("the kernel has no zram\n");
-	main_pid = getpid();
-	atexit(stop);
-	signal(SIGINT, killed);
-	signal(SIGTERM, killed);
+	cleans_up(stop);
 
 	find_compressors();
 	if (!opt.algorithms) {

@@ -296,16 +296,8 @@ static int two_nodes(unsigned int which)
 
 static void stop(void)
 {
-	if (getpid() != main_pid)
-		return;
 	stop_all();
 	disk_stop();
-}
-
-static void killed(int sig)
-{
-	stop();
-	_exit(128 + sig);
 }
 
 static void run(int (*test)(unsigned int which), unsigned int which, bool through_zswap,
@@ -395,10 +387,7 @@ int main(int argc, char **argv)
 		ksft_exit_skip("nodes are numbered beyond a word\n");
 	if (node_field(node[0], "vmstat", "nr_zspages") < 0)
 		ksft_exit_fail_msg("nr_zspages is not in the vmstat of node %u\n", node[0]);
-	main_pid = getpid();
-	atexit(stop);
-	signal(SIGINT, killed);
-	signal(SIGTERM, killed);
+	cleans_up(stop);
 
 	ksft_print_msg("seed %llu, %lu MiB, %s\n", opt.seed, opt.mib, opt.algorithm);
 	disk_start(NULL, (opt.mib << 20) / page_size() * 2);

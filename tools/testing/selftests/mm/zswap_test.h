@@ -574,16 +574,8 @@ static inline __noreturn void run_all(const struct test *test, unsigned int nr)
 
 static inline void stop(void)
 {
-	if (getpid() != main_pid)
-		return;
 	test_stop(0);
 	disk_stop();
-}
-
-static inline void killed(int sig)
-{
-	stop();
-	_exit(128 + sig);
 }
 
 static const char usual[] = "lzo,lz4,zstd,deflate";
@@ -671,10 +663,7 @@ static inline void start(void)
 		ksft_exit_skip("the kernel is built without zswap\n");
 	if (smaps_kb(NULL, 0, "Swap") < 0)
 		ksft_exit_skip("the kernel has no /proc/self/smaps to see what is swapped\n");
-	main_pid = getpid();
-	atexit(stop);
-	signal(SIGINT, killed);
-	signal(SIGTERM, killed);
+	cleans_up(stop);
 	signal(SIGBUS, killed);
 
 	ksft_print_msg("seed %llu, %lu MiB\n", opt.seed, opt.mib);
