@@ -57,6 +57,7 @@
 #include <linux/cpuhotplug.h>
 #include <linux/crypto.h>
 #include <linux/debugfs.h>
+#include <linux/freezer.h>
 #include <linux/highmem.h>
 #include <linux/huge_mm.h>
 #include <linux/init.h>
@@ -1417,12 +1418,26 @@ void zswap_memcg_offline_cleanup(struct mem_cgroup *memcg)
 	spin_unlock(&zswap_shrink_lock);
 }
 
+/* Does the system want to suspend or to hibernate? Then all that writes has to stop. */
+static bool zswap_is_to_freeze(void)
+{
+#ifdef CONFIG_FREEZER
+	return READ_ONCE(pm_nosig_freezing);
+#else
+	return false;
+#endif
+}
+
 /*
  * Makes room down to the threshold, from one memcg after the other.
  *
  * A page that is written back gives back less than a page, and leaves a hole.
  * So not more pages are written than are to be given back before compaction has
  * closed the holes and what remains is counted again.
+ *
+ * The queue can be frozen, but only between two works: so this one ends early then,
+ * and goes on when the queue is thawed. A device that is suspended would not end
+ * what is written to it meanwhile, and the CPU that issued it could not go offline.
  */
 static void zswap_shrink_worker(struct work_struct *work)
 {
@@ -1434,6 +1449,10 @@ static void zswap_shrink_worker(struct work_struct *work)
 		struct mem_cgroup *memcg;
 		int err;
 
+		if (zswap_is_to_freeze()) {
+			queue_work(zswap_shrink_wq, work);
+			break;
+		}
 		if (written >= until_compaction) {
 			zswap_compact();
 			written = 0;
@@ -2043,7 +2062,8 @@ static int zswap_setup_shared(void)
 	if (!zswap_entry_cache)
 		return err;
 
-	zswap_shrink_wq = alloc_workqueue("zswap-shrink", WQ_UNBOUND | WQ_MEM_RECLAIM, 1);
+	zswap_shrink_wq = alloc_workqueue("zswap-shrink",
+					  WQ_UNBOUND | WQ_MEM_RECLAIM | WQ_FREEZABLE, 1);
 	if (!zswap_shrink_wq)
 		goto destroy_cache;
 
