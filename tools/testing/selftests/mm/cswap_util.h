@@ -124,6 +124,12 @@ static inline void report(int result, const char *name)
 
 /* ---- time and numbers ---- */
 
+/*
+ * Seconds to wait for what comes soon: with all checkers on, beside other guests, soon
+ * is long. Only a hang needs as long as this.
+ */
+#define PATIENCE	180
+
 static inline double now(void)
 {
 	struct timespec ts;
@@ -543,10 +549,10 @@ static inline unsigned long long zram_mm(int id, int column)
 	return zram_numbers(id, "mm_stat", mm, NR_MM_STATS) ? mm[column] : ~0ULL;
 }
 
-/* Memory may be given back by a worker: wait for it, 10 seconds at most. */
+/* Memory may be given back by a worker: wait for it. */
 static inline bool zram_mm_falls_to(int id, int column, unsigned long long value)
 {
-	double end = now() + 10;
+	double end = now() + PATIENCE;
 
 	while (zram_mm(id, column) > value) {
 		if (now() > end)
@@ -782,7 +788,7 @@ static inline unsigned long slot_slack(void)
 static inline bool swap_comes_back(const char *when)
 {
 	long long slack = slot_slack() * page_size() / 1024;
-	double end = now() + 10;
+	double end = now() + PATIENCE;
 
 	while (swap_free_kb() + slack < area.free_before) {
 		if (now() > end) {
@@ -801,17 +807,15 @@ static inline bool swap_comes_back(const char *when)
 	return true;
 }
 
-/* The number of pages of a block device; 0 if it cannot be had. */
+/* The number of pages of a block device, or of a file; 0 if it cannot be had. */
 static inline unsigned long long device_pages(const char *node)
 {
-	unsigned long long bytes;
 	int fd = open(node, O_RDONLY);
+	off_t bytes = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
 
-	if (fd < 0 || ioctl(fd, BLKGETSIZE64, &bytes))
-		bytes = 0;
 	if (fd >= 0)
 		close(fd);
-	return bytes / page_size();
+	return bytes > 0 ? bytes / page_size() : 0;
 }
 
 /* ---- memory ---- */
@@ -1043,18 +1047,14 @@ static inline unsigned long swapped(struct memory *m)
 }
 
 /*
- * Page all of it out. Reclaim may leave a page for many good reasons, so this
- * is tried for a while and contented with nearly all. Zeros need not be swapped
- * at all: when a huge page is split, the shared zero page takes their place.
+ * Page out until so many pages are swapped. Reclaim may leave a page for many good
+ * reasons, so this is tried for a while. Those that other CPUs have in their batches
+ * for the LRU lists can only be had when these are drained.
  */
-static inline bool page_out(struct memory *m)
+static inline bool page_out_most(struct memory *m, unsigned long enough)
 {
-	unsigned long enough = 0, i;
-	double end = now() + 20;
+	double end = now() + PATIENCE;
 
-	for (i = 0; i < m->pages; i++)
-		enough += page_kind(m->key[i]) != PAGE_ZERO;
-	enough -= enough / 20;
 	do {
 		if (madvise(m->base, m->pages * page_size(), MADV_PAGEOUT)) {
 			fail("MADV_PAGEOUT: %s", strerror(errno));
@@ -1062,10 +1062,30 @@ static inline bool page_out(struct memory *m)
 		}
 		if (swapped(m) >= enough)
 			return true;
-		nap_ms(20);
+		file_write("/proc/sys/vm/drop_caches", "1");
+		nap_ms(50);
 	} while (now() < end);
 	fail("only %lu of %lu pages are swapped", swapped(m), m->pages);
 	return false;
+}
+
+/*
+ * Page out nearly all of it. Zeros need not be swapped at all: when a huge page is
+ * split, the shared zero page takes their place.
+ */
+static inline bool page_out(struct memory *m)
+{
+	unsigned long enough = 0, i;
+
+	for (i = 0; i < m->pages; i++)
+		enough += page_kind(m->key[i]) != PAGE_ZERO;
+	return page_out_most(m, enough - enough / 20);
+}
+
+/* Page out every page; none may be of zeros. */
+static inline bool page_out_all(struct memory *m)
+{
+	return page_out_most(m, m->pages);
 }
 
 /* Some of the pages, as memory of its own; not to be put back. */
@@ -1077,28 +1097,6 @@ static inline struct memory part_of(struct memory *m, unsigned long first, unsig
 	part.key = m->key + first;
 	part.pages = nr;
 	return part;
-}
-
-/*
- * Page out every page; none may be of zeros. Those that other CPUs have in their
- * batches for the LRU lists can only be had when these are drained.
- */
-static inline bool page_out_all(struct memory *m)
-{
-	double end = now() + 20;
-
-	do {
-		if (madvise(m->base, m->pages * page_size(), MADV_PAGEOUT)) {
-			fail("MADV_PAGEOUT: %s", strerror(errno));
-			return false;
-		}
-		if (swapped(m) == m->pages)
-			return true;
-		file_write("/proc/sys/vm/drop_caches", "1");
-		nap_ms(50);
-	} while (now() < end);
-	fail("only %lu of %lu pages are swapped", swapped(m), m->pages);
-	return false;
 }
 
 /* ---- huge pages ---- */

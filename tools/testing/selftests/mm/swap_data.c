@@ -717,9 +717,9 @@ static bool one_operation(void)
 
 static bool writer_lives(unsigned int nr, unsigned long pages)
 {
-	double end = now() + opt.seconds;
 	unsigned long i, ops = 0;
 	bool good = true;
+	double end;
 
 	seed = opt.seed << 8 | nr;
 	if (!regions_get(pages))
@@ -727,6 +727,7 @@ static bool writer_lives(unsigned int nr, unsigned long pages)
 	for (i = 0; i < NR_REGIONS * pages; i++)
 		if (i / NR_REGIONS < region[i % NR_REGIONS].m.pages)
 			region_write(&region[i % NR_REGIONS], i / NR_REGIONS);
+	end = now() + opt.seconds;
 	while (good && (opt.ops ? ops < opt.ops : now() < end)) {
 		good = one_operation();
 		ops++;

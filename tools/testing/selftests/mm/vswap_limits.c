@@ -72,7 +72,7 @@ static bool nothing_out(struct memory *m, const char *when)
 
 static bool used_falls_to(long long slots, const char *when)
 {
-	double end = now() + 10;
+	double end = now() + PATIENCE;
 
 	/* A folio that reclaim had locked keeps its slot until it is reclaimed itself. */
 	while (vswap_used() > slots + 16) {
@@ -246,7 +246,7 @@ static int oom_of_all(void)
 		eat(file_field("/proc/meminfo", "MemTotal") * 2048);
 	}
 	begin = now();
-	if (!hog_dies(120))
+	if (!hog_dies())
 		return KSFT_FAIL;
 	ksft_print_msg("killed after %.1f s\n", now() - begin);
 	/* Others may have pages out, too, but the dead had far more. */
@@ -365,7 +365,7 @@ static bool outlive(const char *group, struct gate *gate, bool look)
 
 static int removed_groups(void)
 {
-	double end = now() + 60;
+	double end = now() + PATIENCE;
 	struct gate gate;
 	pid_t pid[GROUPS];
 	char group[16];
@@ -393,14 +393,7 @@ static int removed_groups(void)
 		good &= exited_well(pid[i]);
 	if (!good || !vswap_empties("after all groups"))
 		return KSFT_FAIL;
-	end = now() + 10;
-	while (cgroup_field("", "cgroup.stat", "nr_dying_descendants") > 0) {
-		if (now() > end)
-			return fail("%lld groups are still dying",
-				    cgroup_field("", "cgroup.stat", "nr_dying_descendants"));
-		nap_ms(50);
-	}
-	return KSFT_PASS;
+	return groups_die() ? KSFT_PASS : KSFT_FAIL;
 }
 
 /* ---- tables ---- */

@@ -254,7 +254,7 @@ static int one_node(unsigned int which)
 	/* And they go again: no node keeps any of them. */
 	if (!stop_all())
 		return KSFT_FAIL;
-	end = now() + 10;
+	end = now() + PATIENCE;
 	do {
 		count_zspages(after);
 		if (after[which] <= before[which] + sum / 50)

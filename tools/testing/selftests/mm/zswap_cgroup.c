@@ -25,7 +25,7 @@ static bool memory_of_halves(struct memory *m, unsigned long pages)
 /* memory.stat is brought up to date every 2 seconds, or when much has changed. */
 static bool stat_becomes(const char *group, const char *name, long long value)
 {
-	double end = now() + 6;
+	double end = now() + PATIENCE;
 	long long is;
 
 	while ((is = cgroup_field(group, "memory.stat", name)) != value) {
@@ -41,7 +41,7 @@ static bool stat_becomes(const char *group, const char *name, long long value)
 /* Neither to the group of tests nor to the one above. */
 static bool charged_nothing(const char *when)
 {
-	double end = now() + 10;
+	double end = now() + PATIENCE;
 
 	while (cgroup_number("", CURRENT) || cgroup_number(GROUP, CURRENT) ||
 	       cgroup_field("", "memory.stat", "zswapped")) {
@@ -132,7 +132,7 @@ static int limit_holds(const char *limited)
 	count_from_here();
 	if (!page_out_all(&mem))
 		return KSFT_FAIL;
-	end = now() + 6;
+	end = now() + PATIENCE;
 	do {
 		charged = cgroup_number(GROUP, CURRENT);
 		nap_ms(50);
@@ -305,7 +305,6 @@ static bool outlive_group(void)
 
 static int removed_group(void)
 {
-	double end;
 	pid_t pid;
 
 	if (!group_below("/b"))
@@ -314,15 +313,7 @@ static int removed_group(void)
 	if (!pid)
 		_exit(!outlive_group());
 	/* With its memory and its slots, which CPUs may keep, all of it is gone. */
-	if (!exited_well(pid) || !area_off())
-		return KSFT_FAIL;
-	end = now() + 10;
-	while (cgroup_field("", "cgroup.stat", "nr_dying_descendants") > 0) {
-		if (now() > end)
-			return fail("the group is still dying");
-		nap_ms(50);
-	}
-	return KSFT_PASS;
+	return exited_well(pid) && area_off() && groups_die() ? KSFT_PASS : KSFT_FAIL;
 }
 
 /* Groups come and go while others store, write back and load. */
@@ -413,7 +404,7 @@ static int runs_of_two_groups(void)
 static bool disk_is_full(void)
 {
 	long long slack = slot_slack() * page_size() / 1024;
-	double end = now() + 20;
+	double end = now() + PATIENCE;
 
 	do {
 		madvise(other.base, other.pages * page_size(), MADV_PAGEOUT);

@@ -359,7 +359,7 @@ static int smaller_pool(void)
 	if (!zswap_param("accept_threshold_percent", "80") ||
 	    !zswap_param("max_pool_percent", "1"))
 		return KSFT_FAIL;
-	end = now() + 20;
+	end = now() + PATIENCE;
 	do {
 		if (now() > end)
 			return fail("the pool has %lld bytes and does not fall to %lld",
@@ -394,7 +394,7 @@ static int shrinker_writes(void)
 {
 	static const enum page_kind kinds[] = { PAGE_PART, PAGE_TAIL };
 	long long back = zswap_stat("written_back_pages");
-	double end = now() + 20;
+	double end;
 
 	if (!memory_of(&mem, 2048, 1, kinds, ARRAY_SIZE(kinds), page_size() / 2))
 		return KSFT_FAIL;
@@ -405,6 +405,7 @@ static int shrinker_writes(void)
 	if (!grew_by("zswpwb", 0, "with the shrinker off") ||
 	    !zswap_param("shrinker_enabled", "Y"))
 		return KSFT_FAIL;
+	end = now() + PATIENCE;
 	while (grown("zswpwb") < (long long)mem.pages / 8) {
 		if (now() > end)
 			return fail("the shrinker has written %lld pages", grown("zswpwb"));

@@ -228,7 +228,7 @@ static bool all_good(struct memory *m, const char *when)
  */
 static bool all_good_again(struct memory *m, const char *when)
 {
-	double end = now() + 20;
+	double end = now() + PATIENCE;
 	struct seen seen;
 
 	do {
@@ -650,6 +650,9 @@ static int unreadable_stays(void)
 	    !compressor_fails("fail_decompress", 1) || !zswap_param("max_pool_percent", "0"))
 		return KSFT_FAIL;
 	count_from_here();
+	end = now() + PATIENCE;
+	while (!(grown("zswpin_fail") && grown("zswpwb_fail")) && now() < end)
+		knock();
 	for (end = now() + 1; now() < end;)
 		knock();
 	if (!grew_by("zswpwb", 0, "decompression fails") || !stored_is(256, "none is readable"))
@@ -791,6 +794,57 @@ static int many_allocations_fail(void)
 	       KSFT_PASS : KSFT_FAIL;
 }
 
+#define TAINT_WARN	0x200	/* Documentation/admin-guide/tainted-kernels.rst */
+
+static bool kernel_warned(void)
+{
+	char text[32] = "";
+
+	return file_read("/proc/sys/kernel/tainted", text, sizeof(text)) > 0 &&
+	       strtol(text, NULL, 10) & TAINT_WARN;
+}
+
+/*
+ * The swap cache of a device is a tree of some levels. Where memory for an inner
+ * node was found and none for its leaf, swapoff finds the inner node, and warns.
+ */
+static int swap_cache_fails(void)
+{
+	int ret = faults_start(), fd = open("/proc/self/make-it-fail", O_WRONLY);
+	unsigned int round, failed = 0;
+	bool warned = kernel_warned();
+
+	if (ret)
+		return ret;
+	if (fd < 0 || !faults_set("task-filter", "Y") || !faults_set("times", "-1"))
+		return KSFT_FAIL;
+	for (round = 0; round < 50; round++) {
+		if (!area.on && !area_on(disk.node, disk.pages))
+			return KSFT_FAIL;
+		/* What follows does not lie in the tree's first leaf. */
+		if (!memory_of_small(&mem, 128) || !page_out_all(&mem))
+			return KSFT_FAIL;
+		memory_put(&mem);
+		if (!memory_of_small(&mem, 1) || !faults_set("probability", "50") ||
+		    pwrite(fd, "1", 1, 0) != 1)
+			return KSFT_FAIL;
+		madvise(mem.base, page_size(), MADV_PAGEOUT);
+		if (pwrite(fd, "0", 1, 0) != 1)
+			ksft_exit_fail_perror("make-it-fail");
+		failed += !swapped(&mem);
+		if (!faults_set("probability", "0") || !intact(&mem, "no swap cache") ||
+		    !area_off())
+			return KSFT_FAIL;
+		memory_put(&mem);
+	}
+	close(fd);
+	ksft_print_msg("%u of %u pages were not swapped out\n", failed, round);
+	if (!failed)
+		return fail("no allocation failed");
+	return warned == kernel_warned() ? KSFT_PASS :
+					   fail("swapoff warned, see the kernel log");
+}
+
 static const struct test tests[] = {
 	{ "pages that cannot be written stay in memory", writes_fail, BEHIND },
 	{ "huge pages that cannot be written stay in memory", huge_writes_fail, BEHIND },
@@ -823,6 +877,7 @@ static const struct test tests[] = {
 	{ "each allocation fails once, and nothing is lost", each_allocation_fails,
 	  VIRTUAL | BEHIND },
 	{ "many allocations fail, and nothing is lost", many_allocations_fail, VIRTUAL | BEHIND },
+	{ "a swap cache without memory leaves nothing to swapoff", swap_cache_fails, 0 },
 };
 
 int main(int argc, char **argv)

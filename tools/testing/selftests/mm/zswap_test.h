@@ -138,7 +138,7 @@ static inline void reclaim(unsigned long pages)
  */
 static inline bool drop_swap_cache(void)
 {
-	double end = now() + 20;
+	double end = now() + PATIENCE;
 	unsigned long nr;
 
 	while ((nr = resident(&mem) + resident(&other)) > 0) {
@@ -230,7 +230,7 @@ static inline int fill_pool(const char *percent)
 /* The pool is too full: wait until so many pages are written back. */
 static inline bool written_back(long long pages)
 {
-	double end = now() + 20;
+	double end = now() + PATIENCE;
 
 	while (grown("zswpwb") < pages) {
 		if (now() > end) {
@@ -417,14 +417,14 @@ static inline void eat(unsigned long bytes)
 }
 
 /* Was it killed, and in time? */
-static inline bool hog_dies(double seconds)
+static inline bool hog_dies(void)
 {
 	double begin = now();
 	int status = 0;
 
 	while (waitpid(hog, &status, WNOHANG) == 0) {
-		if (now() - begin > seconds) {
-			fail("after %.0f s nobody is killed", seconds);
+		if (now() - begin > PATIENCE) {
+			fail("after %u s nobody is killed", PATIENCE);
 			return false;
 		}
 		nap_ms(20);
@@ -449,7 +449,7 @@ static inline bool hog_dies_in_group(void)
 			_exit(3);
 		eat(64 << 20);
 	}
-	if (!hog_dies(60))
+	if (!hog_dies())
 		return false;
 	killed = cgroup_field("/hog", "memory.events", "oom_kill");
 	if (killed != 1) {

@@ -100,7 +100,7 @@ static inline int zswap_start(const char *compressor)
 /* Is nothing of the test left in it? What is freed may need a moment. */
 static inline bool zswap_empties(const char *when)
 {
-	double end = now() + 10;
+	double end = now() + PATIENCE;
 
 	if (!zswap.on)
 		return true;
@@ -201,11 +201,23 @@ static inline long long vswap_idle_bytes(void)
 	return (64 << 10) + 512 * vswap_stat("regions");
 }
 
+/*
+ * A folio that was locked when the last reference went stays in the swap cache until
+ * it is reclaimed, and some CPU may have it in a batch for the LRU lists: compaction
+ * empties these.
+ */
+static inline void reclaim_leftovers(void)
+{
+	file_write("/proc/sys/vm/compact_memory", "1");
+	cgroup_write_number("", "memory.reclaim", 1 << 20);
+	nap_ms(20);
+}
+
 /* Is no slot in use any more, and the memory for them given back? */
 static inline bool vswap_empties(const char *when)
 {
 	long long most = vswap_idle_bytes();
-	double end = now() + 10;
+	double end = now() + PATIENCE;
 
 	if (!vswap.on)
 		return true;
@@ -220,14 +232,23 @@ static inline bool vswap_empties(const char *when)
 			     vswap_stat("table_bytes"));
 			return false;
 		}
-		/*
-		 * A folio that was locked when the last reference went stays in the
-		 * swap cache until it is reclaimed, and some CPU may have it in a
-		 * batch for the LRU lists: compaction empties these.
-		 */
-		file_write("/proc/sys/vm/compact_memory", "1");
-		cgroup_write_number("", "memory.reclaim", 1 << 20);
-		nap_ms(20);
+		reclaim_leftovers();
+	}
+	return true;
+}
+
+/* The groups that were removed; what is charged to one keeps it. */
+static inline bool groups_die(void)
+{
+	double end = now() + PATIENCE;
+	long long dying;
+
+	while ((dying = cgroup_field("", "cgroup.stat", "nr_dying_descendants")) > 0) {
+		if (now() > end) {
+			fail("%lld groups are still dying", dying);
+			return false;
+		}
+		reclaim_leftovers();
 	}
 	return true;
 }
