@@ -135,6 +135,7 @@
  *
  *	63                        8 7     3 2  0
  *	0
+ *	0                                    100   VSWAP_REFUSED
  *	0                                    001   VSWAP_ZERO
  *	offset of the device slot    type    010   VSWAP_DEVICE
  *	address of a zswap_entry             x00
@@ -145,6 +146,7 @@
 #define VSWAP_ZERO		1UL
 #define VSWAP_DEVICE		2UL
 #define VSWAP_ALONE		4UL	/* a large folio with this page could not be read */
+#define VSWAP_REFUSED		4UL	/* nothing, and what is in the cache was not taken */
 #define VSWAP_TYPE_SHIFT	3
 #define VSWAP_OFFSET_SHIFT	8
 
@@ -238,6 +240,7 @@ enum vswap_fallback {
 	VSWAP_FALLBACK_LIMIT,	/* the tables are as large as they may be */
 	VSWAP_FALLBACK_MEMORY,	/* no memory for a table */
 	VSWAP_FALLBACK_STORE,	/* neither zswap nor a device took it after all */
+	VSWAP_FALLBACK_SKIPPED,	/* no device has a slot, and zswap was not asked */
 	VSWAP_NR_FALLBACKS,
 };
 
@@ -279,6 +282,14 @@ static struct address_space vswap_no_space;
 static atomic_long_t vswap_nr_clusters;
 static atomic_long_t vswap_table_bytes;
 
+/*
+ * Pages in a row that zswap refused and no device took; no longer counted from
+ * VSWAP_MANY_REFUSED on. Written without a lock: to lose count costs nothing.
+ */
+static unsigned int vswap_nr_refused;
+#define VSWAP_MANY_REFUSED	(SZ_16M / PAGE_SIZE)	/* in vain for some 20 ms */
+#define VSWAP_SKIPPED_OF	16	/* reclaim's MAX_RECLAIM_RETRIES before OOM */
+
 /* Parameters; the functions that set them are at the end. */
 DEFINE_STATIC_KEY_MAYBE(CONFIG_VSWAP_DEFAULT_ON, vswap_ever_enabled);
 static bool vswap_enabled = IS_ENABLED(CONFIG_VSWAP_DEFAULT_ON);
@@ -306,7 +317,7 @@ static_assert(VSWAP_TYPE_SHIFT + MAX_SWAPFILES_SHIFT <= VSWAP_OFFSET_SHIFT);
 
 static enum vswap_backing vswap_word_backing(unsigned long word)
 {
-	if (!word)
+	if (!(word & ~VSWAP_REFUSED))
 		return VSWAP_BACKING_NONE;
 	switch (word & VSWAP_TAG_MASK) {
 	case VSWAP_ZERO:
@@ -377,7 +388,7 @@ static void vswap_clear(struct vswap_cluster *c, unsigned int slot)
 	entry = vswap_word_entry(word);
 	if (entry)
 		zswap_free_entries(&entry, 1);
-	else if (word != VSWAP_ZERO)
+	else if (word & VSWAP_DEVICE)
 		swap_free(vswap_word_device(word));
 }
 
@@ -976,7 +987,7 @@ static void vswap_free_slots(struct vswap_cluster *c, unsigned int slot, unsigne
 
 		this_cpu_dec(vswap_cpus.slots[backing]);
 		arch_swap_invalidate_page(VSWAP_TYPE, first + i);
-		if (backing == VSWAP_BACKING_NONE)
+		if (!word)
 			continue;
 		WRITE_ONCE(c->backing[i], 0);
 		if (backing == VSWAP_BACKING_DEVICE) {
@@ -1460,6 +1471,9 @@ swp_entry_t vswap_alloc(struct folio *folio)
 
 	if (!vswap_is_on() || order >= SWAP_NR_ORDERS)
 		return entry;
+	/* Such a device takes a large folio in one run or not at all: split it now. */
+	if (order && READ_ONCE(vswap_swap_info.flags) & SWP_FS_OPS)
+		return entry;
 	if (vswap_zswap_takes(memcg) || vswap_device_takes(memcg))
 		entry = vswap_alloc_slots(order, &why);
 	else if (zswap_has_room() || get_nr_swap_pages() > 0)
@@ -1835,7 +1849,7 @@ static int vswap_leave_device(swp_entry_t entry)
 				vswap_clear(c, slot + i);
 		} else {
 			/* Nothing is wrong if its page has left, see vswap_read_folio(). */
-			if (c->backing[slot])
+			if (vswap_word_backing(c->backing[slot]) != VSWAP_BACKING_NONE)
 				err = -EIO;
 			memcg1_return_swap_charge(folio);
 			delete_from_swap_cache(folio);
@@ -1950,6 +1964,34 @@ static long vswap_store_zeros(struct vswap_cluster *c, struct folio *folio)
 	return nr_zero;
 }
 
+/*
+ * Where no page compresses, reclaim compresses all memory in vain a few dozen times
+ * before OOM, and all the time if there is just enough. After many refusals in a
+ * row, a page that was refused before is tried again once in VSWAP_SKIPPED_OF, at
+ * random: on average twice before OOM. The first that is taken ends this.
+ *
+ * A page that was mapped since has left the swap cache, and is new, or is shared and
+ * cannot be written to. A large folio of which a part is mapped may have changed: it
+ * is always tried, and refused with its first pages.
+ */
+static bool vswap_skips(unsigned long word)
+{
+	return word == VSWAP_REFUSED && READ_ONCE(vswap_nr_refused) >= VSWAP_MANY_REFUSED &&
+	       get_nr_swap_pages() <= 0 && get_random_u32_below(VSWAP_SKIPPED_OF);
+}
+
+static void vswap_refuse(struct vswap_cluster *c, struct folio *folio, bool skipped)
+{
+	unsigned int refused = READ_ONCE(vswap_nr_refused), slot = vswap_slot(folio->swap);
+	long i, nr = folio_nr_pages(folio);
+
+	for (i = 0; i < nr; i++)
+		vswap_set(c, slot + i, VSWAP_REFUSED);
+	if (!skipped && refused < VSWAP_MANY_REFUSED)
+		WRITE_ONCE(vswap_nr_refused, refused + nr);
+	vswap_count_fallback(folio, skipped ? VSWAP_FALLBACK_SKIPPED : VSWAP_FALLBACK_STORE);
+}
+
 /**
  * vswap_writepage - put a folio behind its slots
  * @folio: a folio in the swap cache, locked
@@ -1967,12 +2009,15 @@ int vswap_writepage(struct folio *folio, struct writeback_control *wbc)
 	struct vswap_cluster *c = vswap_cluster(folio->swap);
 	long i, nr = folio_nr_pages(folio), nr_zero;
 	unsigned int slot = vswap_slot(folio->swap);
+	bool skip = nr == 1 && vswap_skips(c->backing[slot]);
 
 	nr_zero = vswap_store_zeros(c, folio);
-	if (nr_zero == nr || zswap_store(folio)) {
+	if (nr_zero == nr || (!skip && zswap_store(folio))) {
 		if (nr_zero)
 			vswap_count_events(folio, SWPOUT_ZERO, nr_zero);
 		count_vm_events(VSWPOUT, nr);
+		if (nr_zero < nr && READ_ONCE(vswap_nr_refused))
+			WRITE_ONCE(vswap_nr_refused, 0);
 		folio_unlock(folio);
 		return 0;
 	}
@@ -1985,7 +2030,7 @@ int vswap_writepage(struct folio *folio, struct writeback_control *wbc)
 		return 0;
 	}
 
-	vswap_count_fallback(folio, VSWAP_FALLBACK_STORE);
+	vswap_refuse(c, folio, skip);
 	folio_mark_dirty(folio);
 	return AOP_WRITEPAGE_ACTIVATE;
 }
@@ -2125,6 +2170,18 @@ bool vswap_can_read_whole(swp_entry_t entry, int nr)
 bool vswap_is_zero(swp_entry_t entry)
 {
 	return vswap_cluster(entry)->backing[vswap_slot(entry)] == VSWAP_ZERO;
+}
+
+/**
+ * vswap_is_refused - was a folio to be put behind a slot, and nothing took it?
+ * @entry: a slot that the caller owns
+ *
+ * Return: true if so. Who maps the folio again gives the slot back if it can: it is
+ * good for nothing, and what is in the folio then may well be taken.
+ */
+bool vswap_is_refused(swp_entry_t entry)
+{
+	return vswap_cluster(entry)->backing[vswap_slot(entry)] == VSWAP_REFUSED;
 }
 
 /**
@@ -2284,6 +2341,7 @@ VSWAP_FALLBACK_ATTR(fallback_memcg, VSWAP_FALLBACK_MEMCG);
 VSWAP_FALLBACK_ATTR(fallback_limit, VSWAP_FALLBACK_LIMIT);
 VSWAP_FALLBACK_ATTR(fallback_memory, VSWAP_FALLBACK_MEMORY);
 VSWAP_FALLBACK_ATTR(fallback_store, VSWAP_FALLBACK_STORE);
+VSWAP_FALLBACK_ATTR(fallback_skipped, VSWAP_FALLBACK_SKIPPED);
 VSWAP_ERROR_ATTR(read_errors, READ);
 VSWAP_ERROR_ATTR(write_errors, WRITE);
 
@@ -2301,6 +2359,7 @@ static struct attribute *vswap_attrs[] = {
 	&vswap_fallback_limit_attr.attr,
 	&vswap_fallback_memory_attr.attr,
 	&vswap_fallback_store_attr.attr,
+	&vswap_fallback_skipped_attr.attr,
 	&vswap_read_errors_attr.attr,
 	&vswap_write_errors_attr.attr,
 	NULL,

@@ -38,8 +38,15 @@ bool vswap_read_folio(struct folio *folio);
 bool vswap_can_read_whole(swp_entry_t entry, int nr);
 bool vswap_is_read_alone(swp_entry_t entry, int nr);
 bool vswap_is_zero(swp_entry_t entry);
+bool vswap_is_refused(swp_entry_t entry);
 struct zswap_entry *vswap_zswap_entry(swp_entry_t entry);
 struct zswap_entry *vswap_set_zswap_entry(swp_entry_t entry, struct zswap_entry *new);
+
+/* Of a folio in the swap cache: has nothing taken it since it left page tables? */
+static inline bool vswap_refused(struct folio *folio)
+{
+	return swap_is_vswap(folio->swap) && vswap_is_refused(folio->swap);
+}
 
 /* Slots of devices behind them */
 swp_entry_t vswap_device_entry(swp_entry_t entry);

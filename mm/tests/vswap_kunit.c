@@ -574,9 +574,12 @@ static void vswap_test_word_tells_what_is_behind(struct kunit *test)
 	struct zswap_entry *entry = vswap_test_zswap_entry(test, 0);
 
 	KUNIT_EXPECT_EQ(test, vswap_word_backing(0), VSWAP_BACKING_NONE);
+	KUNIT_EXPECT_EQ(test, vswap_word_backing(VSWAP_REFUSED), VSWAP_BACKING_NONE);
 	KUNIT_EXPECT_EQ(test, vswap_word_backing(VSWAP_ZERO), VSWAP_BACKING_ZERO);
 	KUNIT_EXPECT_EQ(test, vswap_word_backing((unsigned long)entry), VSWAP_BACKING_ZSWAP);
 	KUNIT_EXPECT_NULL(test, vswap_word_entry(0));
+	KUNIT_EXPECT_NULL(test, vswap_word_entry(VSWAP_REFUSED));
+	KUNIT_EXPECT_EQ(test, vswap_word_device(VSWAP_REFUSED).val, 0);
 	KUNIT_EXPECT_NULL(test, vswap_word_entry(VSWAP_ZERO));
 	KUNIT_EXPECT_PTR_EQ(test, vswap_word_entry((unsigned long)entry), entry);
 }
@@ -586,6 +589,34 @@ static void vswap_test_expect_slots(struct kunit *test, long none, long zero, lo
 	KUNIT_EXPECT_EQ(test, vswap_test_slots(VSWAP_BACKING_NONE), none);
 	KUNIT_EXPECT_EQ(test, vswap_test_slots(VSWAP_BACKING_ZERO), zero);
 	KUNIT_EXPECT_EQ(test, vswap_test_slots(VSWAP_BACKING_ZSWAP), zswap);
+}
+
+/* Of a refused folio there is nothing but a note, which goes with the slot at the latest. */
+static void vswap_test_refused_is_forgotten(struct kunit *test)
+{
+	swp_entry_t entry = vswap_test_alloc(test, 0);
+	struct vswap_cluster *c = vswap_cluster(entry);
+	unsigned int slot = vswap_slot(entry);
+	long nr = vswap_test_slots(VSWAP_BACKING_NONE);
+	unsigned long word;
+
+	KUNIT_EXPECT_FALSE(test, vswap_is_refused(entry));
+	vswap_test_set(entry, VSWAP_REFUSED);
+	KUNIT_EXPECT_TRUE(test, vswap_is_refused(entry));
+	KUNIT_EXPECT_FALSE(test, vswap_is_zero(entry));
+	KUNIT_EXPECT_NULL(test, vswap_zswap_entry(entry));
+	KUNIT_EXPECT_EQ(test, vswap_device_entry(entry).val, entry.val);
+	KUNIT_EXPECT_EQ(test, vswap_test_slots(VSWAP_BACKING_NONE), nr);
+	vswap_clear(c, slot);
+	KUNIT_EXPECT_FALSE(test, vswap_is_refused(entry));
+	vswap_test_set(entry, VSWAP_REFUSED);
+	/* It may be the last slot of the cluster. */
+	scoped_guard(rcu) {
+		vswap_test_free(entry);
+		word = c->backing[slot];
+	}
+	KUNIT_EXPECT_EQ(test, word, 0);
+	KUNIT_EXPECT_EQ(test, vswap_test_slots(VSWAP_BACKING_NONE), nr - 1);
 }
 
 /* Of all that can be behind a slot, swapoff wants what is on its device. */
@@ -978,6 +1009,7 @@ static struct kunit_case vswap_test_cases[] = {
 	KUNIT_CASE(vswap_test_range_goes_over_clusters_and_regions),
 	KUNIT_CASE(vswap_test_backing_becomes_only_what_it_may),
 	KUNIT_CASE(vswap_test_word_tells_what_is_behind),
+	KUNIT_CASE(vswap_test_refused_is_forgotten),
 	KUNIT_CASE(vswap_test_slots_on_a_device_are_found),
 	KUNIT_CASE(vswap_test_slots_are_counted_by_what_is_behind),
 	KUNIT_CASE(vswap_test_freed_slots_leave_nothing_in_zswap),

@@ -122,7 +122,8 @@ static int refused_pages(void)
 	if (refused < (long long)mem.pages || grown("vswpout_fallback") < refused)
 		return fail("%lld pages are counted as not stored, %lld in all", refused,
 			    grown("vswpout_fallback"));
-	if (!intact(&mem, "random pages"))
+	/* To be read again is enough to give back a slot that is good for nothing. */
+	if (!intact(&mem, "random pages") || !used_is(0, "random pages, read"))
 		return KSFT_FAIL;
 	/* What is written next may well be stored. */
 	for (i = 0; i < mem.pages; i++)
@@ -131,6 +132,33 @@ static int refused_pages(void)
 	    !slots_are(0, mem.pages, "no longer random"))
 		return KSFT_FAIL;
 	return intact(&mem, "no longer random") ? KSFT_PASS : KSFT_FAIL;
+}
+
+/* Of what was refused little is tried again, if nothing else is taken; what is new is. */
+static int many_refused(void)
+{
+	long long tried, skipped, all;
+	unsigned int i;
+
+	if (!memory_of(&mem, 4096, 1, random_kind, 1, 0))
+		return KSFT_FAIL;
+	for (i = 0; i < 2; i++)
+		reclaim(mem.pages);
+	count_from_here();
+	skipped = vswap_stat("fallback_skipped");
+	for (i = 0; i < 2; i++)
+		reclaim(mem.pages);
+	tried = grown("zswp_reject_poor");
+	skipped = vswap_stat("fallback_skipped") - skipped;
+	ksft_print_msg("%lld pages were tried again, %lld were not\n", tried, skipped);
+	all = tried + skipped;
+	if (all < (long long)mem.pages || tried < all / 64 || tried > all / 8)
+		return fail("that is %lld of %lld", tried, all);
+	if (!memory_of_small(&other, 256) || !page_out_all(&other) ||
+	    !slots_are(0, other.pages, "beside random pages") ||
+	    !intact(&other, "beside random pages"))
+		return KSFT_FAIL;
+	return intact(&mem, "many random pages") ? KSFT_PASS : KSFT_FAIL;
 }
 
 static int full_zswap(void)
@@ -307,7 +335,7 @@ static long long ksm_stat(const char *name)
 /* Make one page of them all. 0, or what the test returns. */
 static int ksm_merge(struct memory *m)
 {
-	double end = now() + 30;
+	double end = now() + PATIENCE;
 
 	/* The number of sharers changes only when nothing is shared. */
 	if (setting_write(KSM_DIR "run", "2"))
@@ -364,7 +392,7 @@ static int many_references(void)
 	ret = ksm_merge(&mem);
 	if (ret)
 		return ret;
-	end = now() + 20;
+	end = now() + PATIENCE;
 	while (resident(&mem) && now() < end)
 		reclaim(64);
 	if (!resident_is(&mem, 0, "merged") || !slots_are(0, 1, "merged"))
@@ -636,7 +664,7 @@ static int other_process(void)
 		nap_ms(10);
 	range.iov_base = mem.base;
 	range.iov_len = mem.pages * page_size();
-	end = now() + 20;
+	end = now() + PATIENCE;
 	do {
 		good = syscall(__NR_process_madvise, fd, &range, 1, MADV_PAGEOUT, 0) ==
 		       (long)range.iov_len;
@@ -669,7 +697,7 @@ static bool file_intact(int fd, unsigned long first, unsigned long nr, const cha
 
 static bool file_out(long long pages)
 {
-	double end = now() + 20;
+	double end = now() + PATIENCE;
 
 	while (vswap_slots(SLOTS_ZSWAP) < pages && now() < end)
 		reclaim(pages);
@@ -836,6 +864,7 @@ static int memory_failure(void)
 static const struct test tests[] = {
 	{ "zero pages take a slot and nothing else", zero_pages, NO_AREA },
 	{ "pages that zswap refuses stay in memory", refused_pages, NO_AREA },
+	{ "of many that it refuses few are tried again", many_refused, NO_AREA },
 	{ "with a full zswap, pages stay in memory", full_zswap, NO_AREA },
 	{ "folios of each size go out whole and come back whole", folios_of_each_size, NO_AREA },
 	{ "a tree of forks has its own pages", deep_forks, NO_AREA },
