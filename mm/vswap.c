@@ -2492,4 +2492,5 @@ module_init(vswap_init);
 
 #ifdef CONFIG_VSWAP_KUNIT_TEST
 #include "tests/vswap_kunit.c"
+#include "tests/vswap_slots.c"
 #endif
