@@ -26,8 +26,18 @@ as_test_memcontrol() {
 		{ print }'
 }
 
-# It ends as its worst test, which may be one of those.
-test_memcontrol() { command test_memcontrol || true; }
+# It ends as its worst test, which may be one of those. In a loaded guest three may fail on any
+# kernel: test_memcg_min and test_memcg_low if two of their children make a file longer, with
+# fstat and ftruncate, at the same time; test_memcg_reclaim if it begins to reclaim while its
+# children still allocate.
+test_memcontrol() {
+	for _ in 1 2 3; do
+		command test_memcontrol > ran
+		grep -q '^not ok .* test_memcg_\(min\|low\|reclaim\)$' ran || break
+		sed -n 's/^not ok/# once not ok/p' ran
+	done
+	cat ran
+}
 
 as_cow() { cat; }
 
