@@ -52,7 +52,7 @@
  * Nothing is allocated under a spinlock. No lock is taken in interrupts.
  *
  * Who has bin->lock may have been preempted with it, as virtual CPUs are. So
- * malloc looks for a bin that is not in use, in zs_quiet_class(), and free puts
+ * malloc looks for a bin that is not in use, in bin_lock_quiet(), and free puts
  * off what it cannot do at once, in zs_defer_free(), rather than wait.
  *
  * Who may call
@@ -867,15 +867,6 @@ static bool bin_seems_busy(struct zs_bin *bin)
 	return false;
 }
 
-/* Is somebody at it just now? */
-static bool bin_is_busy(struct zs_bin *bin)
-{
-	if (bin_seems_busy(bin) || !spin_trylock(&bin->lock))
-		return true;
-	spin_unlock(&bin->lock);
-	return false;
-}
-
 static struct zspage *bin_first(struct zs_bin *bin, enum zs_list l)
 {
 	return list_first_entry_or_null(&bin->lists[l], struct zspage, list);
@@ -1042,23 +1033,25 @@ out:
 #define ZS_DETOUR	3
 
 /*
- * The class to allocate from: that of the size, or one a little larger if its
- * bin is being used while the other ones are not.
+ * Locks the bin, or one of a class a little larger if it is being used while that one
+ * is not, and returns which.
  */
-static const struct size_class *zs_quiet_class(struct zs_pool *pool,
-					       const struct size_class *class, int nid)
+static struct zs_bin *bin_lock_quiet(struct zs_bin *bin)
+	__acquires(&bin->lock)
 {
-	const struct size_class *c = class;
-	struct zs_bin *bin = bin_get(pool, class, nid);
+	const struct size_class *class = bin->class;
+	unsigned int i;
 
-	if (likely(!bin || !bin_is_busy(bin)))
-		return class;
-	while (c->index + 1 < zs_nr_classes && c->index - class->index < ZS_DETOUR) {
-		bin = bin_get(pool, ++c, nid);
-		if (bin && !bin_is_busy(bin))
-			return c;
+	if (likely(!bin_seems_busy(bin) && spin_trylock(&bin->lock)))
+		return bin;
+	for (i = 1; i <= ZS_DETOUR && class->index + i < zs_nr_classes; i++) {
+		struct zs_bin *other = bin_get(bin->pool, class + i, bin->nid);
+
+		if (other && !bin_seems_busy(other) && spin_trylock(&other->lock))
+			return other;
 	}
-	return class;
+	spin_lock(&bin->lock);
+	return bin;
 }
 
 static unsigned long zs_take(struct zs_pool *pool, const struct size_class *class, int nid)
@@ -1068,7 +1061,7 @@ static unsigned long zs_take(struct zs_pool *pool, const struct size_class *clas
 
 	if (!bin)
 		return 0;
-	spin_lock(&bin->lock);
+	bin = bin_lock_quiet(bin);
 	handle = bin_take(bin);
 	spin_unlock(&bin->lock);
 	return handle;
@@ -1088,14 +1081,14 @@ static unsigned long zs_grow(struct zs_pool *pool, const struct size_class *clas
 	page = zs_alloc_page(gfp, nid);
 	if (!page)
 		return 0;
-	class = zs_quiet_class(pool, class, page_to_nid(page));
 	bin = bin_make(pool, class, page_to_nid(page), gfp);
 	if (!bin) {
 		zs_free_page(page);
 		return 0;
 	}
 
-	spin_lock(&bin->lock);
+	bin = bin_lock_quiet(bin);
+	class = bin->class;
 	for (;;) {
 		/* Somebody may have made room meanwhile, or bin_revive() has. */
 		handle = bin_take(bin);
@@ -1350,7 +1343,7 @@ unsigned long zs_malloc(struct zs_pool *pool, size_t size, gfp_t gfp, const int 
 	class = size_class(size);
 	if (near == NUMA_NO_NODE)
 		near = numa_mem_id();
-	handle = zs_take(pool, zs_quiet_class(pool, class, near), near);
+	handle = zs_take(pool, class, near);
 	if (likely(handle))
 		return handle;
 
