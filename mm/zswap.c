@@ -170,7 +170,7 @@ struct zswap_pool {
  * @objcg: who pays, with a reference; NULL: nobody
  * @length: bytes of the object; PAGE_SIZE: it is the page as it was
  * @pool_id: the place of its pool in zswap_pools; holds a reference to it
- * @lru_id: by the slots of the folio that the page was of, see zswap_lru_id()
+ * @lru_id: mostly by the slots of the folio that the page was of, see zswap_lru_for()
  * @referenced: not considered for writing back yet. Under the lock of the LRU
  *		from the moment the entry is there
  */
@@ -199,8 +199,8 @@ static DEFINE_MUTEX(zswap_setup_lock);
 static bool zswap_ready;	/* all that does not depend on a compressor */
 
 static struct kmem_cache *zswap_entry_cache;
-/* CPUs are not to wait for each other's list_lru. */
-#define ZSWAP_NR_LRUS	MIN(NR_CPUS, 8)
+/* CPUs are not to wait for each other's list_lru. Each costs a memcg 16 bytes, and 24 a node. */
+#define ZSWAP_NR_LRUS	MIN(2 * NR_CPUS, 16)
 static struct list_lru zswap_lrus[ZSWAP_NR_LRUS];
 
 static struct shrinker *zswap_shrinker;
@@ -847,6 +847,29 @@ static u8 zswap_lru_id(swp_entry_t swp)
 	unsigned long space = swp_offset(swp) / SWAP_ADDRESS_SPACE_PAGES;
 
 	return (group + cluster + space) % ZSWAP_NR_LRUS;
+}
+
+/* Has somebody its lock just now? */
+static bool zswap_lru_is_busy(u8 lru_id, int nid)
+{
+	KUNIT_STATIC_STUB_REDIRECT(zswap_lru_is_busy, lru_id, nid);
+	return spin_is_locked(&zswap_lrus[lru_id].node[nid].lock);
+}
+
+/*
+ * The list for a folio: that of its slots, or the next one that nobody is at, as a
+ * virtual CPU may have been preempted with the lock. Only a hint.
+ */
+static u8 zswap_lru_for(struct folio *folio)
+{
+	u8 i, lru_id, first = zswap_lru_id(folio->swap);
+
+	for (i = 0; i < ZSWAP_NR_LRUS; i++) {
+		lru_id = (first + i) % ZSWAP_NR_LRUS;
+		if (likely(!zswap_lru_is_busy(lru_id, folio_nid(folio))))
+			return lru_id;
+	}
+	return first;
 }
 
 /*
@@ -1650,7 +1673,7 @@ static bool zswap_store_folio(struct folio *folio)
 	struct obj_cgroup *objcg = get_obj_cgroup_from_folio(folio);
 	long i = 0, nr_stored = 0, nr_incompressible = 0, nr_pages = folio_nr_pages(folio);
 	unsigned int length;
-	u8 lru_id = zswap_lru_id(folio->swap);
+	u8 lru_id = zswap_lru_for(folio);
 	struct zswap_pool *pool;
 
 	if (!zswap_memcg_has_room(objcg)) {

@@ -20,9 +20,10 @@ struct zswap_test {
 	unsigned long total;			/* what zswap_total_pages() says */
 	int fail_at;				/* page of a folio that is not stored */
 	int nr_entries;
-	struct zswap_entry *entries[8];
+	struct zswap_entry *entries[16];
 	struct zswap_entry *written[16];	/* in the order of writing back */
 	int nr_written;
+	unsigned long busy;			/* lists that somebody else is at, a bit each */
 	struct zswap_entry *bad;		/* fails to be written back ... */
 	int err;				/* ... with this */
 };
@@ -476,6 +477,30 @@ static void zswap_test_list_is_chosen_by_slot(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, chosen, BIT(ZSWAP_NR_LRUS) - 1);
 }
 
+static bool zswap_test_lru_is_busy(u8 lru_id, int nid)
+{
+	struct zswap_test *t = current->kunit_test->priv;
+
+	return t->busy & BIT(lru_id);
+}
+
+static void zswap_test_busy_list_is_passed_over(struct kunit *test)
+{
+	struct folio *folio = zswap_test_folio(test, 0, 5 * ZSWAP_LEAF_SLOTS, 1);
+	struct zswap_test *t = test->priv;
+	u8 first = zswap_lru_id(folio->swap);
+
+	kunit_activate_static_stub(test, zswap_lru_is_busy, zswap_test_lru_is_busy);
+	KUNIT_EXPECT_EQ(test, zswap_lru_for(folio), first);
+	t->busy = BIT(first);
+	KUNIT_EXPECT_EQ(test, zswap_lru_for(folio), (first + 1) % ZSWAP_NR_LRUS);
+	t->busy = ~BIT((first + ZSWAP_NR_LRUS - 1) % ZSWAP_NR_LRUS);
+	KUNIT_EXPECT_EQ(test, zswap_lru_for(folio),
+			(first + ZSWAP_NR_LRUS - 1) % ZSWAP_NR_LRUS);
+	t->busy = ~0UL;
+	KUNIT_EXPECT_EQ(test, zswap_lru_for(folio), first);
+}
+
 static void zswap_test_failed_writing_is_told(struct kunit *test)
 {
 	struct zswap_test *t = test->priv;
@@ -909,6 +934,7 @@ static struct kunit_case zswap_test_cases[] = {
 	KUNIT_CASE(zswap_test_short_list_is_walked_once),
 	KUNIT_CASE(zswap_test_lists_take_turns),
 	KUNIT_CASE(zswap_test_list_is_chosen_by_slot),
+	KUNIT_CASE(zswap_test_busy_list_is_passed_over),
 	KUNIT_CASE(zswap_test_failed_writing_is_told),
 	KUNIT_CASE(zswap_test_folio_is_read_back),
 	KUNIT_CASE(zswap_test_newer_page_replaces_the_older),
