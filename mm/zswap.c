@@ -852,8 +852,13 @@ static u8 zswap_lru_id(swp_entry_t swp)
 /* Has somebody its lock just now? */
 static bool zswap_lru_is_busy(u8 lru_id, int nid)
 {
+	spinlock_t *lock = &zswap_lrus[lru_id].node[nid].lock;
+
 	KUNIT_STATIC_STUB_REDIRECT(zswap_lru_is_busy, lru_id, nid);
-	return spin_is_locked(&zswap_lrus[lru_id].node[nid].lock);
+	if (!spin_trylock(lock))
+		return true;
+	spin_unlock(lock);
+	return false;
 }
 
 /*
