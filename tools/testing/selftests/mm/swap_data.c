@@ -94,10 +94,6 @@ static int store_start(const char *name)
 /* Is nothing in use any more? */
 static bool store_empties(const char *when)
 {
-	/*
-	 * What was being written to the area when its last user went keeps its slot
-	 * until memory is short, or until swapoff.
-	 */
 	return zswap_empties(when) &&
 	       (area.on ? swap_comes_back(when) : vswap_empties(when));
 }
