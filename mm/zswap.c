@@ -849,15 +849,10 @@ static u8 zswap_lru_id(swp_entry_t swp)
 	return (group + cluster + space) % ZSWAP_NR_LRUS;
 }
 
-/* Has somebody its lock just now? */
-static bool zswap_lru_is_busy(u8 lru_id, int nid)
+/* For tests: they cannot have another CPU hold the lock. */
+static bool zswap_lru_seems_busy(u8 lru_id)
 {
-	spinlock_t *lock = &zswap_lrus[lru_id].node[nid].lock;
-
-	KUNIT_STATIC_STUB_REDIRECT(zswap_lru_is_busy, lru_id, nid);
-	if (!spin_trylock(lock))
-		return true;
-	spin_unlock(lock);
+	KUNIT_STATIC_STUB_REDIRECT(zswap_lru_seems_busy, lru_id);
 	return false;
 }
 
@@ -868,11 +863,15 @@ static bool zswap_lru_is_busy(u8 lru_id, int nid)
 static u8 zswap_lru_for(struct folio *folio)
 {
 	u8 i, lru_id, first = zswap_lru_id(folio->swap);
+	spinlock_t *lock;	/* of the list on the node */
 
 	for (i = 0; i < ZSWAP_NR_LRUS; i++) {
 		lru_id = (first + i) % ZSWAP_NR_LRUS;
-		if (likely(!zswap_lru_is_busy(lru_id, folio_nid(folio))))
+		lock = &zswap_lrus[lru_id].node[folio_nid(folio)].lock;
+		if (likely(!zswap_lru_seems_busy(lru_id) && spin_trylock(lock))) {
+			spin_unlock(lock);
 			return lru_id;
+		}
 	}
 	return first;
 }
