@@ -7,6 +7,7 @@
  * JSON. What a kernel does not show is UNKNOWN: no line of text, null in JSON.
  */
 #define _GNU_SOURCE
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
@@ -20,16 +21,26 @@
 #include <unistd.h>
 
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
-#define UNKNOWN			(-1LL)
-#define NAME_LEN		256
+#define UNKNOWN			LLONG_MIN
+
+#define CGROUPS			"sys/fs/cgroup"
+
+/* What the program ends with if not with 0. */
+#define FAILED			1
+#define BAD_USAGE		2
+
+/* What options take: seconds, and a count or a depth. */
+#define MIN_INTERVAL		0.01
+#define MAX_INTERVAL		1e6
+#define MAX_WHOLE		1000000000L
 
 static struct {
-	const char *root;	/* what is before /proc and /sys */
+	const char *root;	/* where proc and sys are */
 	double interval;	/* seconds, 0: once */
 	long count;		/* samples, 0: until somebody stops it */
-	int depth;		/* of cgroups, -1: none */
+	long depth;		/* of cgroups, 0: none */
 	bool json;
-} opt = { .root = "", .depth = -1 };
+} opt = { .root = "/" };
 
 /* ---- the sample ---- */
 
@@ -57,10 +68,12 @@ static const struct counter {
 };
 
 struct device {
-	char name[NAME_LEN];
+	char *name;
 	long long size, used, priority;		/* bytes, as /proc/swaps has them */
-	char algorithm[32];			/* of zram; empty: a disk or a file */
-	long long stored, compressed, memory;	/* bytes; of zram */
+	bool zram;				/* if not, all below is unknown */
+	char *algorithm;
+	long long stored, compressed, memory;	/* bytes: what is in memory */
+	long long backing;			/* bytes: what is on its backing device */
 };
 
 struct node {
@@ -69,7 +82,7 @@ struct node {
 };
 
 struct group {
-	char name[PATH_MAX];
+	char *name;
 	long long zswap, zswapped, swap;	/* bytes: compressed, as it was, on devices */
 };
 
@@ -77,7 +90,7 @@ struct sample {
 	double time;
 	long long memory, available;		/* bytes */
 	char zswap_on, vswap_on;		/* Y, N, or 0 without it */
-	char compressor[64];
+	char *compressor;
 	long long pool, stored;			/* bytes: what zswap takes, and for what */
 	long long zero, in_memory, on_device;	/* bytes: virtual slots, by what is behind */
 	long long in_zswap, tables;
@@ -89,7 +102,7 @@ struct sample {
 	unsigned int nr_devices, nr_nodes, nr_groups;
 };
 
-static void die(const char *fmt, ...)
+static void die(int status, const char *fmt, ...)
 {
 	va_list args;
 
@@ -98,7 +111,39 @@ static void die(const char *fmt, ...)
 	vfprintf(stderr, fmt, args);
 	va_end(args);
 	fputc('\n', stderr);
-	exit(1);
+	exit(status);
+}
+
+static long long at_least_0(long long value)
+{
+	return value > 0 ? value : 0;
+}
+
+/* For sums: what is unknown adds nothing. */
+static long long known(long long value)
+{
+	return value == UNKNOWN ? 0 : value;
+}
+
+static char *format_args(const char *fmt, va_list args)
+{
+	char *text;
+
+	if (vasprintf(&text, fmt, args) < 0)
+		die(FAILED, "no memory");
+	return text;
+}
+
+/* What printf() would print. Free it. */
+static char *format(const char *fmt, ...)
+{
+	va_list args;
+	char *text;
+
+	va_start(args, fmt);
+	text = format_args(fmt, args);
+	va_end(args);
+	return text;
 }
 
 /* One more of what is in an array: it, all zero. */
@@ -107,7 +152,7 @@ static void *one_more(void *array, unsigned int *nr, size_t size)
 	void **to = array, *new = realloc(*to, (*nr + 1) * size);
 
 	if (!new)
-		die("no memory");
+		die(FAILED, "no memory");
 	*to = new;
 	return memset((char *)new + (*nr)++ * size, 0, size);
 }
@@ -117,25 +162,24 @@ static void *one_more(void *array, unsigned int *nr, size_t size)
 /* The whole file, without the newline at its end; NULL if it cannot be read. Free it. */
 static char *read_file(const char *fmt, ...)
 {
-	char path[2 * PATH_MAX], *text = NULL;
-	size_t len = strlen(opt.root), room = 0;
+	char *path, *text = NULL;
+	size_t len = 0, room = 0;
 	va_list args;
 	FILE *f;
 
-	memcpy(path, opt.root, len);
 	va_start(args, fmt);
-	vsnprintf(path + len, sizeof(path) - len, fmt, args);
+	path = format_args(fmt, args);
 	va_end(args);
 	f = fopen(path, "r");
+	free(path);
 	if (!f)
 		return NULL;
-	len = 0;
 	do {
 		if (len + 1 >= room) {
 			room = room ? 2 * room : 8192;
 			text = realloc(text, room);
 			if (!text)
-				die("no memory");
+				die(FAILED, "no memory");
 		}
 		len += fread(text + len, 1, room - len - 1, f);
 	} while (!feof(f) && !ferror(f));
@@ -190,7 +234,7 @@ static long long times(long long value, long long unit)
 /* A bool parameter of a module. */
 static char parameter(const char *module, const char *name)
 {
-	char *text = read_file("/sys/module/%s/parameters/%s", module, name);
+	char *text = read_file("sys/module/%s/parameters/%s", module, name);
 	char value = text ? text[0] : 0;
 
 	free(text);
@@ -199,10 +243,11 @@ static char parameter(const char *module, const char *name)
 
 static void read_memory(struct sample *s)
 {
-	char *text = read_file("/proc/meminfo");
+	char *text = read_file("proc/meminfo");
 
 	if (!text)
-		die("%s/proc/meminfo: %s; is /proc mounted?", opt.root, strerror(errno));
+		die(FAILED, "proc/meminfo in %s: %s; is /proc mounted?", opt.root,
+		    strerror(errno));
 	s->memory = times(field(text, "MemTotal"), 1024);
 	s->available = times(field(text, "MemAvailable"), 1024);
 	s->pool = times(field(text, "Zswap"), 1024);
@@ -214,7 +259,7 @@ static void read_memory(struct sample *s)
 
 static void read_counters(struct sample *s)
 {
-	char *text = read_file("/proc/vmstat");
+	char *text = read_file("proc/vmstat");
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(counters); i++)
@@ -224,7 +269,7 @@ static void read_counters(struct sample *s)
 
 static void read_vswap(struct sample *s)
 {
-	static const char dir[] = "/sys/kernel/mm/vswap";
+	static const char dir[] = "sys/kernel/mm/vswap";
 	long page = sysconf(_SC_PAGESIZE);
 
 	s->in_memory = times(number(read_file("%s/slots_none", dir)), page);
@@ -234,51 +279,83 @@ static void read_vswap(struct sample *s)
 	s->tables = number(read_file("%s/table_bytes", dir));
 }
 
-/* The name in brackets is the one in use. */
-static void read_algorithm(struct device *d, const char *zram)
+/* The name in brackets is the one in use; NULL if there is none. Free it. */
+static char *read_algorithm(const char *nr)
 {
-	char *text = read_file("/sys/block/%s/comp_algorithm", zram);
+	char *text = read_file("sys/block/zram%s/comp_algorithm", nr);
 	char *from = text ? strchr(text, '[') : NULL;
+	char *name = NULL;
 
-	if (!from || sscanf(from, "[%31[^]]", d->algorithm) != 1)
-		snprintf(d->algorithm, sizeof(d->algorithm), "zram");
+	if (from)
+		name = format("%.*s", (int)strcspn(from + 1, "]"), from + 1);
 	free(text);
+	return name;
 }
 
-static void read_zram(struct device *d, const char *zram)
+/*
+ * A file may have any name: only a block device that zram has statistics of is zram.
+ * The first of them counts also what zram wrote to its backing device, in units of 4K.
+ */
+static void read_zram(struct device *d, const char *type)
 {
-	char *text = read_file("/sys/block/%s/mm_stat", zram);
+	char *text = NULL;
+	char nr[10], more;
 
-	d->stored = UNKNOWN;
-	d->compressed = UNKNOWN;
-	d->memory = UNKNOWN;
-	read_algorithm(d, zram);
-	if (text)
-		sscanf(text, "%lld %lld %lld", &d->stored, &d->compressed, &d->memory);
+	if (!strcmp(type, "partition") && sscanf(d->name, "/dev/zram%9[0-9]%c", nr, &more) == 1)
+		text = read_file("sys/block/zram%s/mm_stat", nr);
+	d->zram = text && sscanf(text, "%lld %lld %lld", &d->stored, &d->compressed,
+				 &d->memory) == 3;
 	free(text);
+	if (!d->zram) {
+		d->stored = UNKNOWN;
+		d->compressed = UNKNOWN;
+		d->memory = UNKNOWN;
+		d->backing = UNKNOWN;
+		return;
+	}
+	d->backing = times(number(read_file("sys/block/zram%s/bd_stat", nr)), 4096);
+	d->stored = at_least_0(d->stored - known(d->backing));
+	d->algorithm = read_algorithm(nr);
+}
+
+/* The kernel writes blanks, and what else would end a path, as \ooo. */
+static void decode(char *path)
+{
+	char *to = path;
+
+	while (*path) {
+		if (*path == '\\' && strspn(path + 1, "01234567") >= 3) {
+			*to++ = (path[1] - '0') << 6 | (path[2] - '0') << 3 | (path[3] - '0');
+			path += 4;
+		} else {
+			*to++ = *path++;
+		}
+	}
+	*to = '\0';
 }
 
 static void read_devices(struct sample *s)
 {
-	char *text = read_file("/proc/swaps"), *line, *rest, *base;
-	struct device *d;
-	char name[NAME_LEN];
+	char *text = read_file("proc/swaps"), *line, *rest, *name;
 	long long size, used, priority;
+	struct device *d;
+	char type[16];
 
 	/* The first line says what the columns are. */
 	rest = text;
 	strsep(&rest, "\n");
 	while ((line = strsep(&rest, "\n"))) {
-		if (sscanf(line, "%255s %*s %lld %lld %lld", name, &size, &used, &priority) != 4)
+		name = strsep(&line, " \t");
+		if (!line || sscanf(line, "%15s %lld %lld %lld", type, &size, &used,
+				    &priority) != 4)
 			continue;
+		decode(name);
 		d = one_more(&s->device, &s->nr_devices, sizeof(*d));
-		snprintf(d->name, sizeof(d->name), "%s", name);
+		d->name = format("%s", name);
 		d->size = size * 1024;
 		d->used = used * 1024;
 		d->priority = priority;
-		base = strrchr(name, '/');
-		if (base && !strncmp(base, "/zram", 5))
-			read_zram(d, base + 1);
+		read_zram(d, type);
 	}
 	free(text);
 }
@@ -292,55 +369,58 @@ static void read_nodes(struct sample *s)
 	int nid;
 
 	for (nid = 0; nid < 1024; nid++) {
-		text = read_file("/sys/devices/system/node/node%d/vmstat", nid);
+		text = read_file("sys/devices/system/node/node%d/vmstat", nid);
 		if (!text)
 			continue;
 		node = one_more(&s->node, &s->nr_nodes, sizeof(*node));
 		node->nid = nid;
 		node->zsmalloc = times(field(text, "nr_zspages"), page);
 		free(text);
-		text = read_file("/sys/devices/system/node/node%d/meminfo", nid);
+		text = read_file("sys/devices/system/node/node%d/meminfo", nid);
 		snprintf(name, sizeof(name), "Node %d MemTotal", nid);
 		node->total = text ? times(field(text, name), 1024) : UNKNOWN;
 		free(text);
 	}
 }
 
-static int in_order(const struct dirent **a, const struct dirent **b)
+static int is_group(const struct dirent *entry)
 {
-	return strcmp((*a)->d_name, (*b)->d_name);
+	/* Where the type is not told, memory.stat in it will tell. */
+	return (entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN) &&
+	       strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..");
 }
 
-/* The group at this path below the root of cgroups, and those below it, by name. */
-static void read_groups(struct sample *s, const char *name, int depth)
+/*
+ * The group at this path below the root of cgroups, and those below it, by name. The
+ * length of a path, PATH_MAX, limits how deep this nests: no large variables here.
+ */
+static void read_groups(struct sample *s, const char *name, long depth)
 {
-	static const char dir[] = "/sys/fs/cgroup";
-	char path[2 * PATH_MAX], below[PATH_MAX];
 	struct dirent **entry;
+	char *text, *path;
 	struct group *g;
 	int nr, i;
-	char *text;
 
-	text = read_file("%s%s/memory.stat", dir, name);
+	text = read_file(CGROUPS "%s/memory.stat", name);
 	if (text) {
 		g = one_more(&s->group, &s->nr_groups, sizeof(*g));
-		snprintf(g->name, sizeof(g->name), "%s", name[0] ? name : "/");
+		g->name = format("%s", name[0] ? name : "/");
 		g->zswap = field(text, "zswap");
 		g->zswapped = field(text, "zswapped");
-		g->swap = number(read_file("%s%s/memory.swap.current", dir, name));
+		g->swap = number(read_file(CGROUPS "%s/memory.swap.current", name));
 		free(text);
 	} else if (name[0]) {
 		return;
 	}
-	if (depth <= 0)
+	if (!depth)
 		return;
-	snprintf(path, sizeof(path), "%s%s%s", opt.root, dir, name);
-	nr = scandir(path, &entry, NULL, in_order);
+	path = format(CGROUPS "%s", name);
+	nr = scandir(path, &entry, is_group, alphasort);
+	free(path);
 	for (i = 0; i < nr; i++) {
-		if (entry[i]->d_type == DT_DIR && entry[i]->d_name[0] != '.' &&
-		    snprintf(below, sizeof(below), "%s/%s", name, entry[i]->d_name) <
-		    (int)sizeof(below))
-			read_groups(s, below, depth - 1);
+		path = format("%s/%s", name, entry[i]->d_name);
+		read_groups(s, path, depth - 1);
+		free(path);
 		free(entry[i]);
 	}
 	if (nr >= 0)
@@ -359,18 +439,30 @@ static void sample_take(struct sample *s)
 	read_counters(s);
 	s->zswap_on = parameter("zswap", "enabled");
 	s->vswap_on = parameter("vswap", "enabled");
-	text = read_file("/sys/module/zswap/parameters/compressor");
-	snprintf(s->compressor, sizeof(s->compressor), "%s", text ? text : "");
-	free(text);
+	s->compressor = read_file("sys/module/zswap/parameters/compressor");
 	read_vswap(s);
 	read_devices(s);
 	read_nodes(s);
-	if (opt.depth >= 0)
-		read_groups(s, "", opt.depth);
+	if (opt.depth) {
+		/* Version 1 has directories there, too, but not this. */
+		text = read_file(CGROUPS "/cgroup.controllers");
+		if (text)
+			read_groups(s, "", opt.depth);
+		free(text);
+	}
 }
 
 static void sample_free(struct sample *s)
 {
+	unsigned int i;
+
+	for (i = 0; i < s->nr_devices; i++) {
+		free(s->device[i].name);
+		free(s->device[i].algorithm);
+	}
+	for (i = 0; i < s->nr_groups; i++)
+		free(s->group[i].name);
+	free(s->compressor);
 	free(s->device);
 	free(s->node);
 	free(s->group);
@@ -386,7 +478,7 @@ static bool zram_sum(const struct sample *s, long long *stored, long long *memor
 
 	*stored = *memory = 0;
 	for (i = 0; i < s->nr_devices; i++)
-		if (s->device[i].algorithm[0] && s->device[i].memory != UNKNOWN) {
+		if (s->device[i].zram) {
 			*stored += s->device[i].stored;
 			*memory += s->device[i].memory;
 			any = true;
@@ -395,29 +487,34 @@ static bool zram_sum(const struct sample *s, long long *stored, long long *memor
 }
 
 /*
- * What is on disks: slots in use, but for those that zram has data for, and those that
- * only wait behind a page of zswap, which has one if it has no virtual slot.
+ * What is on disks: their slots in use, less those that only wait behind a page of zswap,
+ * as they do if it has no virtual slot; and what zram wrote to its backing devices. The
+ * kernel does not tell which areas such slots are of: those of zram with nothing in them
+ * are taken for it first, or pages on a disk would be missed.
  */
 static long long disk_holds(const struct sample *s)
 {
-	long long sum = 0, zram, takes;
+	long long slots = 0, backing = 0, zswap = known(s->stored) - known(s->in_zswap);
+	const struct device *d;
 	bool any = false;
 	unsigned int i;
 
 	for (i = 0; i < s->nr_devices; i++) {
-		sum += s->device[i].used;
-		any |= !s->device[i].algorithm[0];
+		d = &s->device[i];
+		if (d->zram) {
+			backing += known(d->backing);
+			zswap -= at_least_0(d->used - d->stored - known(d->backing));
+		} else {
+			slots += d->used;
+			any = true;
+		}
 	}
-	if (!any)
+	if (!any && !backing)
 		return UNKNOWN;
-	zram_sum(s, &zram, &takes);
-	sum -= zram;
-	if (s->stored != UNKNOWN)
-		sum -= s->stored - (s->in_zswap == UNKNOWN ? 0 : s->in_zswap);
-	return sum > 0 ? sum : 0;
+	return at_least_0(slots - at_least_0(zswap)) + backing;
 }
 
-/* Pages a second of a counter, UNKNOWN without a sample before. */
+/* Pages a second of a counter; UNKNOWN without a sample before. */
 static double rate(const struct sample *s, const struct sample *before, unsigned int i)
 {
 	if (!before || s->count[i] == UNKNOWN || before->count[i] == UNKNOWN)
@@ -460,16 +557,35 @@ static const char *ratio(long long stored, long long takes)
 	return to;
 }
 
-/* The end of a name that may be too long. */
-static const char *tail(const char *name, size_t width)
+/* A byte that does something else to a terminal than to take a column is shown as \xff. */
+static size_t columns(char byte)
 {
-	static char text[PATH_MAX];
-	size_t len = strlen(name);
+	return isprint((unsigned char)byte) ? 1 : strlen("\\xff");
+}
 
-	if (len <= width)
-		return name;
-	snprintf(text, sizeof(text), "...%s", name + len - (width - 3));
-	return text;
+/* A name, or the end of one that is wider, at most 60; "?" if it is NULL. */
+static const char *shown(const char *name, size_t width)
+{
+	static char text[2][64];
+	static unsigned int turn;
+	char *to = text[turn++ % ARRAY_SIZE(text)];
+	size_t takes = 0, len = 0;
+	const char *byte;
+
+	if (!name)
+		return "?";
+	for (byte = name; *byte; byte++)
+		takes += columns(*byte);
+	if (takes > width) {
+		len = sprintf(to, "...");
+		while (takes > width - len)
+			takes -= columns(*name++);
+	}
+	for (; *name; name++)
+		len += sprintf(to + len, columns(*name) == 1 ? "%c" : "\\x%02x",
+			       (unsigned char)*name);
+	to[len] = '\0';
+	return to;
 }
 
 static const char *on_or_off(char value)
@@ -494,14 +610,14 @@ static void text_places(const struct sample *s)
 	if (zram_sum(s, &zram, &takes))
 		place[2].bytes = zram;
 	for (i = 0; i < ARRAY_SIZE(place); i++)
-		sum += place[i].bytes == UNKNOWN ? 0 : place[i].bytes;
+		sum += known(place[i].bytes);
 	printf("%-24s %12s %8s\n", "swapped pages are in", "size", "share");
 	for (i = 0; i < ARRAY_SIZE(place); i++)
 		if (place[i].bytes != UNKNOWN)
 			printf("  %-22s %12s %6.1f %%\n", place[i].name, size(place[i].bytes),
 			       sum ? 100.0 * place[i].bytes / sum : 0.0);
 	if (s->zero == UNKNOWN)
-		puts("  (zeros are counted where their slots are)");
+		puts("  (without vswap, zeros are part of \"disk\" or not counted)");
 }
 
 static void text_compressed(const struct sample *s)
@@ -529,8 +645,8 @@ static void text_devices(const struct sample *s)
 	printf("\n%-24s %12s %12s %8s %s\n", "device", "size", "used", "priority", "compressor");
 	for (i = 0; i < s->nr_devices; i++) {
 		d = &s->device[i];
-		printf("  %-22s %12s %12s %8lld %s\n", tail(d->name, 22), size(d->size),
-		       size(d->used), d->priority, d->algorithm[0] ? d->algorithm : "-");
+		printf("  %-22s %12s %12s %8lld %s\n", shown(d->name, 22), size(d->size),
+		       size(d->used), d->priority, d->zram ? shown(d->algorithm, 20) : "-");
 	}
 }
 
@@ -551,7 +667,7 @@ static void text_groups(const struct sample *s)
 	const struct group *g;
 	unsigned int i;
 
-	if (opt.depth < 0)
+	if (!opt.depth)
 		return;
 	if (!s->nr_groups) {
 		puts("\nno cgroup of version 2 with memory.stat in /sys/fs/cgroup");
@@ -560,13 +676,14 @@ static void text_groups(const struct sample *s)
 	printf("\n%-30s %11s %11s %6s %11s\n", "cgroup", "in zswap", "takes", "ratio", "devices");
 	for (i = 0; i < s->nr_groups; i++) {
 		g = &s->group[i];
-		printf("  %-28s %11s %11s %6s %11s\n", tail(g->name, 28), size(g->zswapped),
+		printf("  %-28s %11s %11s %6s %11s\n", shown(g->name, 28), size(g->zswapped),
 		       size(g->zswap), ratio(g->zswapped, g->zswap), size(g->swap));
 	}
 }
 
 static void text_counters(const struct sample *s, const struct sample *before)
 {
+	double a_second;
 	unsigned int i;
 
 	printf("\n%-30s %14s", "pages", "since boot");
@@ -575,8 +692,9 @@ static void text_counters(const struct sample *s, const struct sample *before)
 		if (s->count[i] == UNKNOWN)
 			continue;
 		printf("  %-28s %14lld", counters[i].title, s->count[i]);
-		if (before)
-			printf(" %13.1f", rate(s, before, i));
+		a_second = rate(s, before, i);
+		if (a_second != UNKNOWN)
+			printf(" %13.1f", a_second);
 		putchar('\n');
 	}
 }
@@ -584,8 +702,8 @@ static void text_counters(const struct sample *s, const struct sample *before)
 static void text_print(const struct sample *s, const struct sample *before)
 {
 	printf("zswap is %s", on_or_off(s->zswap_on));
-	if (s->zswap_on && s->compressor[0])
-		printf(" (%s)", s->compressor);
+	if (s->zswap_on && s->compressor)
+		printf(" (%s)", shown(s->compressor, 32));
 	printf(", vswap is %s\nof %s memory %s are available\n\n", on_or_off(s->vswap_on),
 	       size(s->memory), size(s->available));
 	text_places(s);
@@ -630,17 +748,52 @@ static void json_number(const char *name, long long value)
 		printf("%lld", value);
 }
 
+/* The length of the character at the beginning of a text; 0 if it is not UTF-8. */
+static size_t utf8_length(const char *text)
+{
+	/* The smallest value that needs so many bytes. */
+	static const unsigned int least[] = { [2] = 0x80, 0x800, 0x10000 };
+	unsigned char byte = *text;
+	unsigned int value;
+	size_t len, i;
+
+	if (byte < 0x80)
+		return 1;
+	if (byte < 0xc0 || byte >= 0xf8)
+		return 0;
+	len = byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
+	value = byte & (0x7f >> len);
+	for (i = 1; i < len; i++) {
+		byte = text[i];
+		if ((byte & 0xc0) != 0x80)
+			return 0;
+		value = value << 6 | (byte & 0x3f);
+	}
+	if (value < least[len] || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff))
+		return 0;
+	return len;
+}
+
 static void json_string(const char *name, const char *text)
 {
+	size_t len;
+
 	json_name(name);
+	if (!text) {
+		printf("null");
+		return;
+	}
 	putchar('"');
-	for (; *text; text++) {
-		if (*text == '"' || *text == '\\')
-			putchar('\\');
-		if ((unsigned char)*text < ' ')
-			printf("\\u%04x", *text);
-		else
-			putchar(*text);
+	for (; *text; text += len) {
+		len = utf8_length(text);
+		if (!len) {
+			printf("\\ufffd");
+			len = 1;
+		} else if ((unsigned char)*text < ' ' || *text == '"' || *text == '\\') {
+			printf(*text < ' ' ? "\\u%04x" : "\\%c", *text);
+		} else {
+			fwrite(text, 1, len, stdout);
+		}
 	}
 	putchar('"');
 }
@@ -653,6 +806,7 @@ static void json_bool(const char *name, char value)
 
 static void json_print(const struct sample *s, const struct sample *before)
 {
+	double a_second;
 	unsigned int i;
 
 	comma = "";
@@ -685,12 +839,11 @@ static void json_print(const struct sample *s, const struct sample *before)
 		json_number("size_bytes", d->size);
 		json_number("used_bytes", d->used);
 		json_number("priority", d->priority);
-		if (d->algorithm[0]) {
-			json_string("compressor", d->algorithm);
-			json_number("stored_bytes", d->stored);
-			json_number("compressed_bytes", d->compressed);
-			json_number("memory_bytes", d->memory);
-		}
+		json_string("compressor", d->algorithm);
+		json_number("stored_bytes", d->stored);
+		json_number("compressed_bytes", d->compressed);
+		json_number("memory_bytes", d->memory);
+		json_number("backing_bytes", d->backing);
 		json_close('}');
 	}
 	json_close(']');
@@ -703,7 +856,7 @@ static void json_print(const struct sample *s, const struct sample *before)
 		json_close('}');
 	}
 	json_close(']');
-	if (opt.depth >= 0) {
+	if (opt.depth) {
 		json_open("cgroups", '[');
 		for (i = 0; i < s->nr_groups; i++) {
 			json_open(NULL, '{');
@@ -723,10 +876,11 @@ static void json_print(const struct sample *s, const struct sample *before)
 		json_open("pages_per_second", '{');
 		for (i = 0; i < ARRAY_SIZE(counters); i++) {
 			json_name(counters[i].name);
-			if (rate(s, before, i) == UNKNOWN)
+			a_second = rate(s, before, i);
+			if (a_second == UNKNOWN)
 				printf("null");
 			else
-				printf("%.1f", rate(s, before, i));
+				printf("%.1f", a_second);
 		}
 		json_close('}');
 	}
@@ -742,42 +896,84 @@ static const char help[] =
 "pages are, how well they compress, on which nodes, of which cgroups, and how\n"
 "many pages go to and fro. It needs no root, and changes nothing.\n"
 "\n"
-"  -i, --interval SECONDS  show it again and again, with pages a second\n"
-"  -n, --count N           end after N times; without -i, once a second\n"
-"  -c, --cgroups[=DEPTH]   and each cgroup, DEPTH levels down (default 1)\n"
-"  -j, --json              as JSON, an object a line\n"
+"Options:\n"
+"  -i, --interval SECONDS  show it again and again, with pages a second; from\n"
+"                          0.01 to 1000000\n"
+"  -n, --count N           end after N times, at least 1; without -i, once a\n"
+"                          second\n"
+"  -c, --cgroups[=DEPTH]   and each cgroup, DEPTH levels down, at least 1, which\n"
+"                          is the default. The short form is -c2, without blank\n"
+"  -j, --json              as JSON, an object a line; cswap(8) tells the keys\n"
 "  -r, --root DIR          read DIR/proc and DIR/sys in place of /proc and /sys\n"
 "  -h, --help              this\n"
 "\n"
-"Sizes are those of pages as they were, unless they are what something \"takes\".\n"
+"Output: sizes are those of pages as they were, unless they are what something\n"
+"\"takes\". What a kernel does not count is not shown or \"?\", and null in JSON.\n"
 "\n"
-"  swapped pages are in  zeros take no memory; zswap and zram hold them\n"
-"                        compressed, in memory; on a disk they are not. The slot\n"
-"                        that a page of zswap has without vswap does not count.\n"
-"  compressed            what zswap, zram and the tables of vswap take\n"
-"  device                the areas of /proc/swaps; used are slots that are taken,\n"
-"                        also by a page of zswap\n"
-"  node                  what zswap and zram have of its memory; not shown if\n"
-"                        there is one only\n"
-"  cgroup                with those below it; devices is memory.swap.current\n"
-"  pages                 counters of /proc/vmstat\n"
+"  swapped pages are in\n"
+"      zeros   pages full of zeros, which take no memory. Only vswap counts them\n"
+"      zswap   compressed, in memory\n"
+"      zram    compressed, in memory\n"
+"      disk    not compressed: slots of areas that are no zram, and what zram\n"
+"              wrote to its backing devices. The slot that a page of zswap has\n"
+"              without vswap, to be written back to, does not count\n"
+"  compressed  what zswap, zram and the tables of vswap take, and how many times\n"
+"              smaller the pages became\n"
+"  device      the areas of /proc/swaps; used are slots that are taken, also by a\n"
+"              page of zswap\n"
+"  node        what zswap and zram have of its memory; not shown if there is one\n"
+"              node only\n"
+"  cgroup      each with those below it; devices is memory.swap.current\n"
+"  pages       counters of /proc/vmstat, listed below, since boot\n"
 "\n"
-"What a kernel does not count is not shown, and null in JSON. Without vswap the\n"
-"kernel does not say how many zeros are swapped.\n"
+"The end of a name that is too long is shown, and bytes that are not printable\n"
+"ASCII as \\x1b.\n"
+"\n"
+"Exit status: 0, 1 if something could not be read or written, 2 for bad usage.\n"
 "\n"
 "Examples:\n"
 "  cswap              once\n"
 "  cswap -i 5         every five seconds\n"
 "  cswap -c2          with the cgroups of two levels\n"
-"  cswap -j | python3 -m json.tool\n";
+"  cswap -j | python3 -m json.tool\n"
+"\n"
+"Counters, and their names in /proc/vmstat and in JSON:\n";
 
-static double positive(const char *what, const char *text)
+static void flush(void)
+{
+	if (fflush(stdout) || ferror(stdout))
+		die(FAILED, "cannot write: %s", strerror(errno));
+}
+
+static void print_help(void)
+{
+	unsigned int i;
+
+	fputs(help, stdout);
+	for (i = 0; i < ARRAY_SIZE(counters); i++)
+		printf("  %-28s %s\n", counters[i].title, counters[i].name);
+	flush();
+}
+
+static double seconds(const char *what, const char *text)
 {
 	char *end;
 	double value = strtod(text, &end);
 
-	if (end == text || *end || !(value > 0) || value > 1e6)
-		die("%s must be a number above 0, not \"%s\"; see --help", what, text);
+	if (end == text || *end || !(value >= MIN_INTERVAL && value <= MAX_INTERVAL))
+		die(BAD_USAGE, "%s must be a number from %g to %.0f, not \"%s\"; see --help",
+		    what, MIN_INTERVAL, MAX_INTERVAL, text);
+	return value;
+}
+
+static long whole_number(const char *what, const char *text)
+{
+	char *end;
+	long value = strtol(text, &end, 10);
+
+	if (end == text || *end || value < 1 || value > MAX_WHOLE)
+		die(BAD_USAGE, "%s must be a whole number from 1 to %ld, not \"%s\"; see --help",
+		    what, MAX_WHOLE, text);
 	return value;
 }
 
@@ -797,13 +993,13 @@ static void parse(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "i:n:c::jr:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'i':
-			opt.interval = positive("--interval", optarg);
+			opt.interval = seconds("--interval", optarg);
 			break;
 		case 'n':
-			opt.count = positive("--count", optarg);
+			opt.count = whole_number("--count", optarg);
 			break;
 		case 'c':
-			opt.depth = optarg ? positive("--cgroups", optarg) : 1;
+			opt.depth = optarg ? whole_number("--cgroups", optarg) : 1;
 			break;
 		case 'j':
 			opt.json = true;
@@ -812,17 +1008,17 @@ static void parse(int argc, char **argv)
 			opt.root = optarg;
 			break;
 		case 'h':
-			fputs(help, stdout);
+			print_help();
 			exit(0);
 		default:
 			fputs("see cswap --help\n", stderr);
-			exit(2);
+			exit(BAD_USAGE);
 		}
 	}
 	if (optind != argc)
-		die("\"%s\" is not an option; see --help", argv[optind]);
-	if (strlen(opt.root) >= PATH_MAX)
-		die("--root is too long");
+		die(BAD_USAGE, "\"%s\" is not an option; see --help", argv[optind]);
+	if (chdir(opt.root))
+		die(FAILED, "%s: %s", opt.root, strerror(errno));
 	if (!opt.interval && opt.count > 1)
 		opt.interval = 1;
 	if (!opt.interval)
@@ -851,8 +1047,7 @@ int main(int argc, char **argv)
 		}
 		sample_take(&sample);
 		(opt.json ? json_print : text_print)(&sample, nr ? &before : NULL);
-		if (fflush(stdout))
-			die("cannot write: %s", strerror(errno));
+		flush();
 		sample_free(&before);
 		before = sample;
 	}
