@@ -1200,9 +1200,14 @@ static bool zswap_load_page(struct zswap_entry *entry, struct page *page)
  */
 static int zswap_writeback_entry(struct zswap_entry *entry, swp_entry_t swp)
 {
-	struct writeback_control wbc = { .sync_mode = WB_SYNC_NONE };
-	/* In reclaim too, but the reserves are not for this: it takes before it gives. */
-	gfp_t gfp = GFP_KERNEL | __GFP_NOMEMALLOC | __GFP_NOWARN;
+	/* Background is what zswap_note_write_error() is to be told of. */
+	struct writeback_control wbc = { .sync_mode = WB_SYNC_NONE, .for_background = 1 };
+	/*
+	 * In reclaim too, but the reserves are not for this: it takes before it gives.
+	 * The worker, which is not, must not kill for it: neither anybody, nor one of the
+	 * memcg that is charged, may be at its limit, and has asked for nothing.
+	 */
+	gfp_t gfp = GFP_KERNEL | __GFP_NORETRY | __GFP_NOMEMALLOC | __GFP_NOWARN;
 	swp_entry_t device = {};
 	struct folio *folio;
 	bool is_new;

@@ -532,6 +532,52 @@ static int compression_fails(void)
 		return KSFT_FAIL;
 	failed = zswap_stat("reject_compress_fail") - failed;
 	if (failed < 150 || grown("pswpout") != failed || !stored_is(600 - failed, "not failed"))
+/* Its pages are in zswap, and of what else it has nothing can be reclaimed. */
+static bool sit_at_limit(struct gate *full, struct gate *go)
+{
+	if (!lock_self() || !cgroup_enter("/b") || !memory_of_small(&mem, 512) ||
+	    !page_out_all(&mem))
+		return false;
+	gate_open(full);
+	gate_wait(go);
+	return intact(&mem, "of a group at its limit");
+}
+
+/*
+ * What makes room in zswap for others needs memory, which this group is charged for, and
+ * cannot have back before a slow device has written it.
+ */
+static int limit_is_no_death(void)
+{
+	struct gate full, go;
+	double end;
+	bool good;
+	pid_t pid;
+
+	if (!group_below("/b"))
+		return KSFT_FAIL;
+	gate_make(&full);
+	gate_make(&go);
+	pid = fork_child();
+	if (!pid)
+		_exit(!sit_at_limit(&full, &go));
+	gate_wait(&full);
+	good = device_does(SLOW) &&
+	       limit("/b", "memory.max", cgroup_number("/b", "memory.current")) &&
+	       zswap_param("max_pool_percent", "0");
+	count_from_here();
+	/* Whether it can make much, or has to give up each time, it tries. */
+	for (end = now() + opt.seconds; good && now() < end;)
+		knock();
+	ksft_print_msg("%lld pages were written back, %lld not\n", grown("zswpwb"),
+		       grown("zswpwb_fail"));
+	if (good && (cgroup_field("/b", "memory.events", "oom_kill") || grown("oom_kill")))
+		good = fail("somebody was killed") == KSFT_PASS;
+	good &= device_does(GOOD) && limit("/b", "memory.max", -1);
+	gate_open(&go);
+	return exited_well(pid) && good && cgroup_remove("/b") ? KSFT_PASS : KSFT_FAIL;
+}
+
 		return fail("%lld failures, %lld pages written, %lld stored", failed,
 			    grown("pswpout"), zswap_stored());
 	if (!drop_swap_cache() || !all_good(&mem, "compression fails"))
@@ -887,3 +933,5 @@ int main(int argc, char **argv)
 	device_make();
 	run_all(tests, ARRAY_SIZE(tests));
 }
+	{ "room made for others kills nobody at memory.max", limit_is_no_death, BEHIND },
+	{ "objects on two pages are read in pieces, or as a copy", objects_in_pieces, 0 },
