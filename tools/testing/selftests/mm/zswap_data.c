@@ -12,6 +12,8 @@
 
 static void clean_up(void)
 {
+	if (files_mounted)
+		files_done(KSFT_PASS);
 }
 
 /* ---- kinds of pages ---- */
@@ -171,11 +173,11 @@ static int large_folios(unsigned long huge)
 		return KSFT_FAIL;
 	memory_put(&mem);
 
-	/* One page that does not compress: then the device gets all of the folio. */
+	/* The last page does not compress: then the device gets all of the folio. */
 	ret = huge_memory(huge, pages, small_kinds, ARRAY_SIZE(small_kinds));
 	if (ret)
 		return ret;
-	for (i = huge - 3; i < pages; i += huge) {
+	for (i = huge - 1; i < pages; i += huge) {
 		mem.key[i] = page_key(rnd(&seed), PAGE_RANDOM, 0);
 		page_fill(page_at(&mem, i), mem.key[i]);
 	}
@@ -195,10 +197,85 @@ static int folios_of_each_size(void)
 	return with_each_size(large_folios);
 }
 
-/* Large folios of which a part is on the device and the rest in zswap. */
-static int parts_of_folios(void)
+/* A disk that seeks has its slots from one cluster after the other. */
+static int folios_on_rotating_disk(void)
 {
-	unsigned long huge = 16, pages = 1024, i;
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/block/%s/queue/rotational", strrchr(disk.node, '/') + 1);
+	if (!area_off())
+		return KSFT_FAIL;
+	if (setting_write(path, "1"))
+		return fail("%s cannot be set", path);
+	return area_on(disk.node, disk.pages) ? with_each_size(large_folios) : KSFT_FAIL;
+}
+
+/* A folio is in one piece of the file or is split; whichever, its bytes stay. */
+static int folios_in_file(void)
+{
+	unsigned long pages = 4096, huge;
+	int ret = file_in_pieces(FILES "/swap", pages);
+
+	if (!ret)
+		ret = area_on(FILES "/swap", pages) ? large_folios(4) : KSFT_FAIL;
+	memory_put(&mem);
+	for (huge = 4; !ret && huge <= huge_pages_of(); huge *= 2) {
+		if (!zswap_param("enabled", huge % 3 == 1 ? "N" : "Y"))
+			ret = KSFT_FAIL;
+		else
+			ret = huge_memory(huge, 1024, two_kinds, ARRAY_SIZE(two_kinds));
+		if (ret == KSFT_SKIP)
+			ret = KSFT_PASS;
+		else if (!ret && !(page_out_all(&mem) && drop_swap_cache() &&
+				   intact(&mem, "in a file in pieces")))
+			ret = fail("with folios of %lu pages", huge);
+		memory_put(&mem);
+	}
+	return files_done(ret);
+}
+
+/* There is room for all of the folios, but nowhere for one of them. */
+static int folios_without_room(void)
+{
+	unsigned long huge = 16, pages = 512, i;
+	int ret;
+
+	if (!zswap_is_new())
+		return skip("this zswap takes no large folios");
+	if (!area_off() || !area_on(disk.node, 4096) || !memory_of_small(&other, 3900) ||
+	    !page_out_all(&other))
+		return KSFT_FAIL;
+	for (i = 0; i < other.pages; i++)
+		if (i % 8 < 3) {
+			madvise(page_at(&other, i), page_size(), MADV_DONTNEED);
+			other.key[i] = 0;
+		}
+	ret = huge_memory(huge, pages, small_kinds, ARRAY_SIZE(small_kinds));
+	if (ret)
+		return ret;
+	count_from_here();
+	if (!page_out_all(&mem) || !grew_by("zswpout_split", pages / huge, "no room in a row") ||
+	    !grew_by("zswpout", pages, "split") || !grew_by("zswpout_large", 0, "split") ||
+	    cgroup_field(GROUP, "memory.stat", "zswpout_split") != (long long)(pages / huge))
+		return fail("folios that were split are not counted");
+	return intact(&mem, "split") && intact(&other, "beside what was split") ? KSFT_PASS :
+										  KSFT_FAIL;
+}
+
+/* Split what is in memory of these pages, on its way to swap or back from there. */
+static void split_folios(unsigned long first, unsigned long nr)
+{
+	char text[96];
+
+	snprintf(text, sizeof(text), "%d,0x%lx,0x%lx", getpid(),
+		 (unsigned long)page_at(&mem, first), (unsigned long)page_at(&mem, first + nr));
+	file_write("/sys/kernel/debug/split_huge_pages", text);
+}
+
+/* Large folios of which a part is on the device and the rest in zswap. */
+static int folios_in_parts(unsigned long huge)
+{
+	unsigned long pages = 1024, i;
 	int ret = huge_memory(huge, pages, small_kinds, ARRAY_SIZE(small_kinds));
 
 	if (ret)
@@ -219,11 +296,47 @@ static int parts_of_folios(void)
 	file_write("/proc/sys/vm/compact_memory", "1");
 	if (!page_out(&mem) || !range_intact(&mem, 0, pages / 2, "in parts, out again"))
 		return KSFT_FAIL;
+	split_folios(0, pages / 4);
 	for (i = 0; i < pages; i += 3)
 		renew_small(&mem, i);
 	file_write("/proc/sys/vm/compact_memory", "1");
 	return intact(&mem, "in parts") && page_out(&mem) && area_off() &&
-	       intact(&mem, "in parts, after swapoff") ? KSFT_PASS : KSFT_FAIL;
+	       intact(&mem, "in parts, after swapoff") && area_on(disk.node, disk.pages) ?
+	       KSFT_PASS : KSFT_FAIL;
+}
+
+static int parts_of_folios(void)
+{
+	return with_each_size(folios_in_parts);
+}
+
+/* Folios that came back whole are split and moved with their slots still theirs, or not. */
+static int folios_split_and_moved(unsigned long huge)
+{
+	unsigned long pages = 1024, i;
+	int ret = huge_memory(huge, pages, small_kinds, ARRAY_SIZE(small_kinds));
+
+	if (ret)
+		return ret;
+	if (!page_out_all(&mem) || !intact(&mem, "before a split"))
+		return KSFT_FAIL;
+	split_folios(0, pages / 2);
+	file_write("/proc/sys/vm/compact_memory", "1");
+	if (!intact(&mem, "split") || !page_out_all(&mem))
+		return KSFT_FAIL;
+	/* What is read ahead is in the swap cache only. */
+	madvise(mem.base, pages * page_size(), MADV_WILLNEED);
+	split_folios(0, pages);
+	file_write("/proc/sys/vm/compact_memory", "1");
+	for (i = 0; i < pages; i += 5)
+		renew_small(&mem, i);
+	return page_out_all(&mem) && drop_swap_cache() && intact(&mem, "split and moved") ?
+	       KSFT_PASS : KSFT_FAIL;
+}
+
+static int folios_are_split(void)
+{
+	return with_each_size(folios_split_and_moved);
 }
 
 /* With every page small enough and one page a fault, zswap has what is swapped. */
@@ -432,7 +545,11 @@ static const struct test tests[] = {
 	{ "pages of several compressors lie side by side", compressors_side_by_side,
 	  ON_ZRAM | BEHIND },
 	{ "folios of each size are stored whole or not at all", folios_of_each_size, ON_ZRAM },
-	{ "folios are partly written back", parts_of_folios, BEHIND },
+	{ "folios of each size on a disk that seeks", folios_on_rotating_disk, 0 },
+	{ "folios and a swap file in pieces", folios_in_file, 0 },
+	{ "folios for which there are no slots in a row are split", folios_without_room, 0 },
+	{ "folios of each size are partly written back", parts_of_folios, BEHIND },
+	{ "folios of each size are split and moved", folios_are_split, ON_ZRAM | VIRTUAL | BEHIND },
 	{ "parts of huge pages are dropped, read and unmapped", parts_of_huge_pages,
 	  ON_ZRAM | VIRTUAL | BEHIND },
 	{ "a full pool is written back", full_pool, BEHIND },

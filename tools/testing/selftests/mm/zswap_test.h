@@ -353,6 +353,53 @@ static inline bool not_split(unsigned long huge, long long split, long long fall
 	return false;
 }
 
+/* ---- a swap file ---- */
+
+#define FILES	"swap-files"
+static bool files_mounted;
+
+/* A file on ext4 that lies on the disk in pieces. 0, or what the test returns. */
+static inline int file_in_pieces(const char *path, unsigned long pages)
+{
+	static char piece[64 << 10];
+	char command[PATH_MAX + 64];
+	unsigned long i, nr = pages * page_size() / sizeof(piece);
+	int file, other_file, ret = KSFT_PASS;
+
+	if (system("mkfs.ext4 -V >/dev/null 2>&1"))
+		return skip("there is no mkfs.ext4 here: install e2fsprogs");
+	if (!area_off())
+		return KSFT_FAIL;
+	snprintf(command, sizeof(command), "mkfs.ext4 -q -F %s", disk.node);
+	if (system(command) || (mkdir(FILES, 0700) && errno != EEXIST) ||
+	    mount(disk.node, FILES, "ext4", 0, NULL))
+		return errno == ENODEV ? skip("the kernel has no ext4") :
+					 fail("ext4 on %s: %s", disk.node, strerror(errno));
+	files_mounted = true;
+	file = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	other_file = open(FILES "/other", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	/* What is written and synced in turn lies on the disk in turn. */
+	for (i = 0; i < nr && !ret; i++)
+		if (write(file, piece, sizeof(piece)) != (ssize_t)sizeof(piece) || fsync(file) ||
+		    write(other_file, piece, sizeof(piece)) != (ssize_t)sizeof(piece) ||
+		    fsync(other_file))
+			ret = fail("a file in pieces: %s", strerror(errno));
+	close(file);
+	close(other_file);
+	return ret;
+}
+
+static inline int files_done(int ret)
+{
+	if (area.on && !area_off())
+		ret = KSFT_FAIL;
+	if (files_mounted && umount(FILES))
+		ret = fail("umount: %s", strerror(errno));
+	files_mounted = false;
+	rmdir(FILES);
+	return ret;
+}
+
 /* ---- memory that fails ---- */
 
 /* The first pages of mem, wherever they are mapped. False if the kernel knows of no such thing. */
