@@ -1474,12 +1474,13 @@ swp_entry_t vswap_alloc(struct folio *folio)
 	/* Such a device takes a large folio in one run or not at all: split it now. */
 	if (order && READ_ONCE(vswap_swap_info.flags) & SWP_FS_OPS)
 		return entry;
-	if (vswap_zswap_takes(memcg) || vswap_device_takes(memcg))
+	if (vswap_zswap_takes(memcg) || vswap_device_takes(memcg)) {
 		entry = vswap_alloc_slots(order, &why);
-	else if (zswap_has_room() || get_nr_swap_pages() > 0)
-		why = VSWAP_FALLBACK_MEMCG;
-	else
-		why = VSWAP_FALLBACK_FULL;
+	} else {
+		zswap_count_refused(folio);
+		why = zswap_has_room() || get_nr_swap_pages() > 0 ? VSWAP_FALLBACK_MEMCG :
+								    VSWAP_FALLBACK_FULL;
+	}
 
 	if (entry.val)
 		vswap_note_memcg(entry, memcg, 1 << order);

@@ -146,6 +146,7 @@ struct zswap_codec {
  * @release: destroys the pool when @ref has gone to zero
  * @id: the pool's place in zswap_pools
  * @direct: it runs on the CPU that calls it, as all software does
+ * @needs_one_piece: it could not read an object where it lies, but a copy of it
  * @compressor: its name, as the user gave it
  * @driver: the one implementation by that name that all CPUs use, as those of
  *	    hardware and software need not understand each other
@@ -158,6 +159,7 @@ struct zswap_pool {
 	struct work_struct release;
 	u8 id;
 	bool direct;
+	bool needs_one_piece;
 	char compressor[CRYPTO_MAX_ALG_NAME];
 	char driver[CRYPTO_MAX_ALG_NAME];
 };
@@ -167,7 +169,8 @@ struct zswap_pool {
  * @lru: in zswap_lrus[@lru_id], by the node of this struct and the memcg of @objcg
  * @swpentry: the swap slot
  * @handle: the object in zsmalloc
- * @objcg: who pays, with a reference; NULL: nobody
+ * @objcg: who pays, with a reference (of which the folio has one while it is being
+ *	   stored); NULL: nobody
  * @length: bytes of the object; PAGE_SIZE: it is the page as it was
  * @pool_id: the place of its pool in zswap_pools; holds a reference to it
  * @lru_id: mostly by the slots of the folio that the page was of, see zswap_lru_for()
@@ -379,12 +382,28 @@ static int zswap_compress(struct zswap_codec *codec, struct page *page)
 	return codec->req->dlen ?: -EIO;
 }
 
+static int zswap_decompress_sg(struct zswap_codec *codec, struct scatterlist *in,
+			       unsigned int length, struct page *page)
+{
+	struct scatterlist out;
+	int err;
+
+	sg_init_table(&out, 1);
+	sg_set_page(&out, page, PAGE_SIZE, 0);
+	acomp_request_set_params(codec->req, in, &out, length, PAGE_SIZE);
+
+	err = crypto_wait_req(crypto_acomp_decompress(codec->req), &codec->wait);
+	if (err)
+		return err;
+	return codec->req->dlen == PAGE_SIZE ? 0 : -EIO;
+}
+
 /* An object in lowmem to page. */
 static int zswap_decompress(struct zswap_codec *codec, void *object,
 			    unsigned int length, struct page *page)
 {
 	unsigned int page_length = PAGE_SIZE;
-	struct scatterlist in, out;
+	struct scatterlist in;
 	void *mem;
 	int err;
 
@@ -403,14 +422,7 @@ static int zswap_decompress(struct zswap_codec *codec, void *object,
 	}
 
 	sg_init_one(&in, object, length);
-	sg_init_table(&out, 1);
-	sg_set_page(&out, page, PAGE_SIZE, 0);
-	acomp_request_set_params(codec->req, &in, &out, length, PAGE_SIZE);
-
-	err = crypto_wait_req(crypto_acomp_decompress(codec->req), &codec->wait);
-	if (err)
-		return err;
-	return codec->req->dlen == PAGE_SIZE ? 0 : -EIO;
+	return zswap_decompress_sg(codec, &in, length, page);
 }
 
 /*
@@ -804,11 +816,12 @@ static struct mem_cgroup *zswap_entry_memcg(const struct zswap_entry *entry)
 	return entry->objcg ? obj_cgroup_memcg(entry->objcg) : NULL;
 }
 
-static void zswap_entry_charge(struct zswap_entry *entry)
+/* For so many pages of a folio; their entries have a reference each. */
+static void zswap_charge(struct obj_cgroup *objcg, size_t bytes, unsigned int nr)
 {
-	if (entry->objcg) {
-		obj_cgroup_get(entry->objcg);
-		obj_cgroup_charge_zswap(entry->objcg, entry->length);
+	if (objcg && nr) {
+		obj_cgroup_get_many(objcg, nr);
+		obj_cgroup_charge_zswap(objcg, bytes, nr);
 	}
 }
 
@@ -825,7 +838,7 @@ static struct mem_cgroup *zswap_entry_memcg(const struct zswap_entry *entry)
 	return NULL;
 }
 
-static void zswap_entry_charge(struct zswap_entry *entry)
+static void zswap_charge(struct obj_cgroup *objcg, size_t bytes, unsigned int nr)
 {
 }
 
@@ -1033,6 +1046,19 @@ static void zswap_count_reject(struct folio *folio, enum vm_event_item why,
 }
 
 /**
+ * zswap_count_refused - note that a folio got no virtual slots, as zswap would not take it
+ * @folio: the folio, locked
+ *
+ * zswap_store() is not asked then. Does not sleep.
+ */
+void zswap_count_refused(struct folio *folio)
+{
+	if (zswap_is_enabled())
+		zswap_count_reject(folio, zswap_has_room() ? ZSWP_REJECT_MEMCG :
+							     ZSWP_REJECT_LIMIT, NULL);
+}
+
+/**
  * zswap_count_split - note that reclaim has split a folio
  * @folio: what is left of it, locked, not yet in the swap cache
  *
@@ -1143,7 +1169,6 @@ static unsigned int zswap_store_page(struct zswap_pool *pool, struct page *page,
 		zswap_entry_free(old);
 
 	length = entry->length;
-	zswap_entry_charge(entry);
 	if (length == PAGE_SIZE)
 		atomic_long_inc(&zswap_stored_incompressible_pages);
 	atomic_inc(&zswap_stored_pages);
@@ -1158,6 +1183,23 @@ free_entry:
 	return 0;
 }
 
+/*
+ * From where the object lies, in two pieces if that is on two pages: not copied
+ * together first. Only for compressors that take scatterlists.
+ */
+static int zswap_decompress_in_place(struct zswap_codec *codec, struct zswap_entry *entry,
+				     struct page *page)
+{
+	struct zs_pool *zs_pool = zswap_entry_pool(entry)->zs_pool;
+	struct scatterlist in[2];
+	int err;
+
+	zs_obj_read_sg_begin(zs_pool, entry->handle, in, entry->length);
+	err = zswap_decompress_sg(codec, in, entry->length, page);
+	zs_obj_read_sg_end(zs_pool, entry->handle);
+	return err;
+}
+
 /* Decompresses the entry of a slot that the caller owns. */
 static bool zswap_load_page(struct zswap_entry *entry, struct page *page)
 {
@@ -1166,11 +1208,21 @@ static bool zswap_load_page(struct zswap_entry *entry, struct page *page)
 	int err, tries = 0;
 	void *object;
 
+	if (codec->acomp && entry->length < PAGE_SIZE && !READ_ONCE(pool->needs_one_piece)) {
+		err = zswap_decompress_in_place(codec, entry, page);
+		if (!err)
+			goto unlock;
+	}
+
 	object = zs_obj_read_begin(pool->zs_pool, entry->handle, entry->length, codec->buffer);
 	do {
 		err = zswap_decompress(codec, object, entry->length, page);
 	} while (err && ++tries < ZSWAP_DECOMPRESS_TRIES);
 	zs_obj_read_end(pool->zs_pool, entry->handle, entry->length, object);
+	/* There are drivers that refuse a source in pieces: no more of them, then. */
+	if (!err && codec->acomp && entry->length < PAGE_SIZE)
+		WRITE_ONCE(pool->needs_one_piece, true);
+unlock:
 	mutex_unlock(&codec->lock);
 
 	if (!err)
@@ -1246,7 +1298,7 @@ static int zswap_writeback_entry(struct zswap_entry *entry, swp_entry_t swp)
 	folio_mark_uptodate(folio);
 	/* Nobody asked for it: the first to be reclaimed when it is written. */
 	folio_set_reclaim(folio);
-	/* If this fails, the folio is made dirty and stays in the swap cache. */
+	/* If this fails, the folio stays in the swap cache, see zswap_note_write_error(). */
 	if (device.val) {
 		vswap_set_device_slots(folio->swap, device, 0);
 		vswap_write_to_device(folio, &wbc);
@@ -1265,6 +1317,19 @@ drop_folio:
 	folio_unlock(folio);
 	folio_put(folio);
 	return err;
+}
+
+/**
+ * zswap_note_write_error - note that a page written back did not reach the device
+ * @folio: the page, which is still up to date and dirty in the swap cache; the next
+ *	   reclaim offers it to zswap again
+ *
+ * May be called anywhere, even in an interrupt.
+ */
+void zswap_note_write_error(struct folio *folio)
+{
+	count_vm_event(ZSWPWB_FAIL);
+	count_memcg_folio_events(folio, ZSWPWB_FAIL, 1);
 }
 
 /**
@@ -1684,6 +1749,7 @@ static bool zswap_store_folio(struct folio *folio)
 	unsigned int length;
 	u8 lru_id = zswap_lru_for(folio);
 	struct zswap_pool *pool;
+	size_t bytes = 0;
 
 	if (!zswap_memcg_has_room(objcg)) {
 		zswap_count_reject(folio, ZSWP_REJECT_MEMCG, NULL);
@@ -1711,9 +1777,12 @@ static bool zswap_store_folio(struct folio *folio)
 		if (!length)
 			break;
 		nr_stored++;
+		bytes += length;
 		nr_incompressible += length == PAGE_SIZE;
 		cond_resched();
 	}
+	/* Nobody can free what is stored before the folio is unlocked. */
+	zswap_charge(objcg, bytes, nr_stored);
 	if (i == nr_pages) {
 		zswap_count_events(objcg, ZSWPOUT, nr_stored);
 		if (nr_incompressible)

@@ -41,7 +41,9 @@ void zswap_load_entry(struct folio *folio, struct zswap_entry *entry);
 bool zswap_has(swp_entry_t swp);
 bool zswap_can_load_whole(swp_entry_t swp, unsigned int nr);
 bool zswap_can_still_load_whole(swp_entry_t swp, unsigned int nr);
+void zswap_count_refused(struct folio *folio);
 void zswap_count_split(struct folio *folio);
+void zswap_note_write_error(struct folio *folio);
 void zswap_invalidate_range(swp_entry_t swp, unsigned int nr_pages);
 void zswap_free_entries(struct zswap_entry **entries, unsigned int nr);
 
@@ -101,7 +103,9 @@ static inline int zswap_swapon(int type, unsigned long nr_pages)
 	return 0;
 }
 
+static inline void zswap_count_refused(struct folio *folio) {}
 static inline void zswap_count_split(struct folio *folio) {}
+static inline void zswap_note_write_error(struct folio *folio) {}
 static inline void zswap_invalidate_range(swp_entry_t swp, unsigned int nr_pages) {}
 static inline void zswap_swapoff(int type) {}
 static inline void zswap_lruvec_state_init(struct lruvec *lruvec) {}

@@ -49,6 +49,10 @@ struct zswap_test_kind {
 static struct zswap_test_kind zswap_test_compress_kind;
 static struct zswap_test_kind zswap_test_decompress_kind;
 
+/* Some drivers want their source in one piece. */
+static bool zswap_test_refuse_pieces;
+static atomic_t zswap_test_pieces;
+
 static struct workqueue_struct *zswap_test_wq;
 
 static int zswap_test_count_get(char *buffer, const struct kernel_param *kp)
@@ -70,6 +74,11 @@ module_param_named(fail_compress, zswap_test_compress_kind.fail, uint, 0644);
 MODULE_PARM_DESC(fail_compress, "Fail each n-th compression, 0 for none");
 module_param_named(fail_decompress, zswap_test_decompress_kind.fail, uint, 0644);
 MODULE_PARM_DESC(fail_decompress, "Fail each n-th decompression, 0 for none");
+
+module_param_cb(pieces, &zswap_test_count_ops, &zswap_test_pieces, 0444);
+MODULE_PARM_DESC(pieces, "Requests so far whose source is in pieces");
+module_param_named(refuse_pieces, zswap_test_refuse_pieces, bool, 0644);
+MODULE_PARM_DESC(refuse_pieces, "Fail them");
 
 static int zswap_test_serve(struct zswap_test_req *t)
 {
@@ -126,6 +135,10 @@ static int zswap_test_queue(struct acomp_req *req, bool compress)
 	t->req = req;
 	t->compress = compress;
 	t->fail = fail && n % fail == 0;
+	if (sg_nents(req->src) > 1) {
+		atomic_inc(&zswap_test_pieces);
+		t->fail |= READ_ONCE(zswap_test_refuse_pieces);
+	}
 	INIT_DELAYED_WORK(&t->work, zswap_test_work);
 	queue_delayed_work(zswap_test_wq, &t->work, n % ZSWAP_TEST_LATE == 0);
 	return -EINPROGRESS;

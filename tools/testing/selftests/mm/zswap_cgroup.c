@@ -399,6 +399,83 @@ static int runs_of_two_groups(void)
 	return good && charged_nothing("of two groups") ? KSFT_PASS : KSFT_FAIL;
 }
 
+/* ---- others are not touched ---- */
+
+/* Memory wanted of one group is not taken from the one beside it. */
+static int reclaim_of_one_group(void)
+{
+	static const char * const group[] = { "/a", "/b" };
+	struct memory *of[] = { &mem, &other };
+	long long charged;
+	unsigned int i;
+	double end;
+
+	for (i = 0; i < 2; i++)
+		if (!group_below(group[i]) || !cgroup_enter(group[i]) ||
+		    !memory_of_halves(of[i], 512) || !page_out_all(of[i]))
+			return KSFT_FAIL;
+	if (!cgroup_enter(GROUP) || !zswap_param("shrinker_enabled", "Y"))
+		return KSFT_FAIL;
+	charged = cgroup_number("/b", CURRENT);
+	end = now() + PATIENCE;
+	while (cgroup_field("/a", "memory.stat", "zswpwb") < 128) {
+		if (now() > end)
+			return fail("memory.reclaim has written %lld pages",
+				    cgroup_field("/a", "memory.stat", "zswpwb"));
+		cgroup_write_number("/a", "memory.reclaim", 1 << 20);
+	}
+	if (cgroup_number("/b", CURRENT) != charged ||
+	    cgroup_field("/b", "memory.stat", "zswpwb") > 0)
+		return fail("the group beside it has lost %lld bytes",
+			    charged - cgroup_number("/b", CURRENT));
+	if (!intact(&mem, "reclaimed") || !intact(&other, "beside it"))
+		return KSFT_FAIL;
+	memory_put(&mem);
+	memory_put(&other);
+	return cgroup_remove("/a") && cgroup_remove("/b") ? KSFT_PASS : KSFT_FAIL;
+}
+
+/* ---- who may read the counters ---- */
+
+static bool readable(const char *file, const char *name)
+{
+	char path[PATH_MAX];
+
+	if (*file != '/')
+		cgroup_path(path, sizeof(path), GROUP, file);
+	else
+		snprintf(path, sizeof(path), "%s", file);
+	if (file_field(path, name) >= 0)
+		return true;
+	fail("%s has no %s for who is not root", path, name);
+	return false;
+}
+
+static int counters_for_everybody(void)
+{
+	unsigned int i;
+	bool good = true;
+	pid_t pid;
+
+	if (!zswap_is_new())
+		return skip("this zswap has fewer counters");
+	pid = fork_child();
+	if (!pid) {
+		if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
+			_exit(!complain("setresuid"));
+		good = readable("/proc/meminfo", "Zswap") &&
+		       readable("/proc/meminfo", "Zswapped") &&
+		       readable("memory.stat", "zswap") &&
+		       readable("memory.stat", "zswapped");
+		for (i = 0; i < ARRAY_SIZE(counter); i++)
+			if (!strncmp(counter[i], "zsw", 3))
+				good &= readable("/proc/vmstat", counter[i]) &&
+					readable("memory.stat", counter[i]);
+		_exit(!good);
+	}
+	return exited_well(pid) ? KSFT_PASS : KSFT_FAIL;
+}
+
 /* ---- no room anywhere ---- */
 
 static bool disk_is_full(void)
@@ -451,6 +528,8 @@ static const struct test tests[] = {
 	  removed_group, ON_ZRAM | BEHIND },
 	{ "cgroups come and go with pages in zswap", groups_come_and_go, BEHIND },
 	{ "each of two groups pays for its slots among the other's", runs_of_two_groups, 0 },
+	{ "memory.reclaim writes back what its group has", reclaim_of_one_group, BEHIND },
+	{ "everybody can read the counters", counters_for_everybody, 0 },
 	{ "with zswap and disk full, who wants more is killed, and others lose nothing",
 	  no_room_anywhere, BEHIND },
 };
