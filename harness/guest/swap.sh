@@ -8,7 +8,7 @@
 zram_on() {
 	id=$(cat /sys/class/zram-control/hot_add) &&
 	echo "$1" > "/sys/block/zram$id/comp_algorithm" &&
-	echo 512M > "/sys/block/zram$id/disksize" &&
+	echo "${zram_mib:-512}M" > "/sys/block/zram$id/disksize" &&
 	mkswap "/dev/zram$id" >/dev/null &&
 	swapon "/dev/zram$id"
 }
