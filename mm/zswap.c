@@ -146,7 +146,7 @@ struct zswap_codec {
  * @release: destroys the pool when @ref has gone to zero
  * @id: the pool's place in zswap_pools
  * @direct: it runs on the CPU that calls it, as all software does
- * @needs_one_piece: it could not read an object where it lies, but a copy of it
+ * @needs_one_piece: it cannot read an object where it lies on two pages, but a copy
  * @compressor: its name, as the user gave it
  * @driver: the one implementation by that name that all CPUs use, as those of
  *	    hardware and software need not understand each other
@@ -169,8 +169,8 @@ struct zswap_pool {
  * @lru: in zswap_lrus[@lru_id], by the node of this struct and the memcg of @objcg
  * @swpentry: the swap slot
  * @handle: the object in zsmalloc
- * @objcg: who pays, with a reference (of which the folio has one while it is being
- *	   stored); NULL: nobody
+ * @objcg: who pays, with a reference, which is taken when all of the folio is stored;
+ *	   NULL: nobody
  * @length: bytes of the object; PAGE_SIZE: it is the page as it was
  * @pool_id: the place of its pool in zswap_pools; holds a reference to it
  * @lru_id: mostly by the slots of the folio that the page was of, see zswap_lru_for()
@@ -499,6 +499,8 @@ static int zswap_pool_find_driver(struct zswap_pool *pool)
 			crypto_free_comp(comp);
 		}
 	}
+	/* When it falls back to software, it reads two pieces as if they were one. */
+	pool->needs_one_piece = strstarts(pool->driver, "deflate-iaa");
 	crypto_free_acomp(acomp);
 	return 0;
 }
@@ -1049,7 +1051,7 @@ static void zswap_count_reject(struct folio *folio, enum vm_event_item why,
  * zswap_count_refused - note that a folio got no virtual slots, as zswap would not take it
  * @folio: the folio, locked
  *
- * zswap_store() is not asked then. Does not sleep.
+ * Mostly it stays in memory then. Does not sleep.
  */
 void zswap_count_refused(struct folio *folio)
 {
@@ -1184,18 +1186,21 @@ free_entry:
 }
 
 /*
- * From where the object lies, in two pieces if that is on two pages: not copied
- * together first. Only for compressors that take scatterlists.
+ * Of an object on two pages, from where it lies: they are not copied together first.
+ * Only for compressors that take scatterlists. Returns 1 if it is on one.
  */
-static int zswap_decompress_in_place(struct zswap_codec *codec, struct zswap_entry *entry,
-				     struct page *page)
+static int zswap_decompress_pieces(struct zswap_codec *codec, struct zswap_entry *entry,
+				   struct page *page)
 {
 	struct zs_pool *zs_pool = zswap_entry_pool(entry)->zs_pool;
 	struct scatterlist in[2];
-	int err;
+	int err = 1, tries = 0;
 
 	zs_obj_read_sg_begin(zs_pool, entry->handle, in, entry->length);
-	err = zswap_decompress_sg(codec, in, entry->length, page);
+	if (sg_nents(in) > 1)
+		do {
+			err = zswap_decompress_sg(codec, in, entry->length, page);
+		} while (err && ++tries < ZSWAP_DECOMPRESS_TRIES);
 	zs_obj_read_sg_end(zs_pool, entry->handle);
 	return err;
 }
@@ -1205,14 +1210,15 @@ static bool zswap_load_page(struct zswap_entry *entry, struct page *page)
 {
 	struct zswap_pool *pool = zswap_entry_pool(entry);
 	struct zswap_codec *codec = zswap_codec_lock(pool);
-	int err, tries = 0;
+	int err = 1, tries = 0;
+	bool refused;
 	void *object;
 
-	if (codec->acomp && entry->length < PAGE_SIZE && !READ_ONCE(pool->needs_one_piece)) {
-		err = zswap_decompress_in_place(codec, entry, page);
-		if (!err)
-			goto unlock;
-	}
+	if (codec->acomp && entry->length < PAGE_SIZE && !READ_ONCE(pool->needs_one_piece))
+		err = zswap_decompress_pieces(codec, entry, page);
+	if (!err)
+		goto unlock;
+	refused = err < 0;
 
 	object = zs_obj_read_begin(pool->zs_pool, entry->handle, entry->length, codec->buffer);
 	do {
@@ -1220,7 +1226,7 @@ static bool zswap_load_page(struct zswap_entry *entry, struct page *page)
 	} while (err && ++tries < ZSWAP_DECOMPRESS_TRIES);
 	zs_obj_read_end(pool->zs_pool, entry->handle, entry->length, object);
 	/* There are drivers that refuse a source in pieces: no more of them, then. */
-	if (!err && codec->acomp && entry->length < PAGE_SIZE)
+	if (!err && refused)
 		WRITE_ONCE(pool->needs_one_piece, true);
 unlock:
 	mutex_unlock(&codec->lock);
@@ -1252,12 +1258,12 @@ unlock:
  */
 static int zswap_writeback_entry(struct zswap_entry *entry, swp_entry_t swp)
 {
-	/* Background is what zswap_note_write_error() is to be told of. */
+	/* Marks the bio: zswap_note_write_error() is to be told if it fails. */
 	struct writeback_control wbc = { .sync_mode = WB_SYNC_NONE, .for_background = 1 };
 	/*
 	 * In reclaim too, but the reserves are not for this: it takes before it gives.
-	 * The worker, which is not, must not kill for it: neither anybody, nor one of the
-	 * memcg that is charged, may be at its limit, and has asked for nothing.
+	 * The worker is not in reclaim, and must not cause an OOM kill, in the system or
+	 * in the memcg that is charged, which may be at its limit and has asked for nothing.
 	 */
 	gfp_t gfp = GFP_KERNEL | __GFP_NORETRY | __GFP_NOMEMALLOC | __GFP_NOWARN;
 	swp_entry_t device = {};
@@ -1324,10 +1330,11 @@ drop_folio:
  * @folio: the page, which is still up to date and dirty in the swap cache; the next
  *	   reclaim offers it to zswap again
  *
- * May be called anywhere, even in an interrupt.
+ * Called at the end of a write, maybe in an interrupt, with writeback still set.
  */
 void zswap_note_write_error(struct folio *folio)
 {
+	guard(rcu)();
 	count_vm_event(ZSWPWB_FAIL);
 	count_memcg_folio_events(folio, ZSWPWB_FAIL, 1);
 }

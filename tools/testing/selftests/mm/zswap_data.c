@@ -213,7 +213,7 @@ static int folios_on_rotating_disk(void)
 /* A folio is in one piece of the file or is split; whichever, its bytes stay. */
 static int folios_in_file(void)
 {
-	unsigned long pages = 4096, huge;
+	unsigned long pages = 1280, huge;
 	int ret = file_in_pieces(FILES "/swap", pages);
 
 	if (!ret)
@@ -223,7 +223,7 @@ static int folios_in_file(void)
 		if (!zswap_param("enabled", huge % 3 == 1 ? "N" : "Y"))
 			ret = KSFT_FAIL;
 		else
-			ret = huge_memory(huge, 1024, two_kinds, ARRAY_SIZE(two_kinds));
+			ret = huge_memory(huge, 512, two_kinds, ARRAY_SIZE(two_kinds));
 		if (ret == KSFT_SKIP)
 			ret = KSFT_PASS;
 		else if (!ret && !(page_out_all(&mem) && drop_swap_cache() &&
@@ -275,7 +275,7 @@ static void split_folios(unsigned long first, unsigned long nr)
 /* Large folios of which a part is on the device and the rest in zswap. */
 static int folios_in_parts(unsigned long huge)
 {
-	unsigned long pages = 1024, i;
+	unsigned long pages = huge < 256 ? 512 : 2 * huge, i;
 	int ret = huge_memory(huge, pages, small_kinds, ARRAY_SIZE(small_kinds));
 
 	if (ret)
@@ -313,7 +313,7 @@ static int parts_of_folios(void)
 /* Folios that came back whole are split and moved with their slots still theirs, or not. */
 static int folios_split_and_moved(unsigned long huge)
 {
-	unsigned long pages = 1024, i;
+	unsigned long pages = huge < 256 ? 512 : 2 * huge, i;
 	int ret = huge_memory(huge, pages, small_kinds, ARRAY_SIZE(small_kinds));
 
 	if (ret)
