@@ -12,7 +12,7 @@ help:
 	@echo 'make check-full  all tests and configurations'
 	@echo 'make soak        random load while everything is switched and allocations fail: build/soak/table'
 	@echo '     HOURS=n       ... for so long, 1'
-	@echo '     SEED=n        ... again as a guest with this seed had it'
+	@echo '     SEED=n        ... only the guest with this seed, again'
 	@echo 'make bench       what the series gains beside the unpatched kernel: build/bench/report.md'
 	@echo 'make bench-PART  ... only native, icount, memory, numa, swapoff or locks'
 	@echo '     PEER=dir      ... and what a third kernel tree does'
