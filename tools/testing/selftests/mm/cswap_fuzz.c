@@ -77,7 +77,14 @@ struct step {
 
 static bool do_write(struct region *r, const struct step *s)
 {
+	unsigned long i;
+
 	write_new(r, s->at, s->nr);
+	/* Sometimes the same everywhere, for KSM. */
+	for (i = 0; s->word % 4 == 0 && i < s->nr; i++) {
+		r->m.key[s->at + i] = s->word % 16;
+		page_fill(page_at(&r->m, s->at + i), r->m.key[s->at + i]);
+	}
 	return true;
 }
 
@@ -369,6 +376,7 @@ static void files_find(void)
 	files_of("/sys/module/vswap/parameters", "", true);
 	files_of("/sys/kernel/mm/vswap", "", true);
 	files_of("/sys/kernel/debug/zswap", "", true);
+	files_of("/sys/kernel/debug", "vswap", true);
 	files_of("/sys/kernel/mm/ksm", "", true);
 	files_of("/sys/kernel/mm/transparent_hugepage", "shmem", true);
 	files_of("/sys/kernel/mm/transparent_hugepage/hugepages-64kB", "", true);
@@ -605,15 +613,31 @@ static bool program_ends(pid_t pid)
 /* As at the start, whatever programs have done. */
 static void settle(void)
 {
+	static const char * const group[] = { "/a", "/b" };
+	unsigned int i;
 	char text[32];
 
 	zswap_set("enabled", "Y");
 	zswap_set("max_pool_percent", "20");
 	zswap_set("compressor", "lz4");
-	if (has_vswap())
+	zswap_set("accept_threshold_percent", "90");
+	zswap_set("shrinker_enabled", "N");
+	if (has_vswap()) {
 		file_write(VSWAP_PARAM "enabled", "Y");
-	cgroup_write("/a", "memory.swap.max", "max");
-	cgroup_write("/a", "memory.zswap.max", "max");
+		file_write(VSWAP_PARAM "max_table_percent", "10");
+	}
+	for (i = 0; i < 2; i++) {
+		cgroup_write(group[i], "memory.swap.max", "max");
+		cgroup_write(group[i], "memory.swap.high", "max");
+		cgroup_write(group[i], "memory.zswap.max", "max");
+		cgroup_write(group[i], "memory.zswap.writeback", "1");
+		cgroup_write(group[i], "memory.low", "0");
+		cgroup_write(group[i], "memory.min", "0");
+	}
+	/* What it merges, programs do not see. */
+	file_write("/sys/kernel/mm/ksm/sleep_millisecs", "2");
+	file_write("/sys/kernel/mm/ksm/pages_to_scan", "1000");
+	file_write("/sys/kernel/mm/ksm/run", "1");
 	if (area.zram >= 0 && !device_pages(area.node)) {
 		snprintf(text, sizeof(text), "%lu", 4 * NR_REGIONS * PAGES * page_size());
 		zram_write(area.zram, "disksize", text);
@@ -664,11 +688,22 @@ static void tell(struct program *p)
 	program_print(p);
 }
 
+static long long pages_out(void)
+{
+	return vm_event("pswpout") + vm_event("zswpout");
+}
+
+static long long pages_in(void)
+{
+	return vm_event("pswpin") + vm_event("zswpin");
+}
+
 static int random_programs(void)
 {
 	static struct program program[MOST_WRITERS];
 	pid_t pid[MOST_WRITERS];
 	bool good[MOST_WRITERS], complained, all_good = true;
+	long long out = pages_out(), in = pages_in();
 	unsigned long nr = 0;
 	double end = now() + opt.seconds;
 	unsigned int i;
@@ -689,10 +724,15 @@ static int random_programs(void)
 				tell(&program[i]);
 		all_good &= !complained;
 	}
-	ksft_print_msg("%lu programs of %u steps, %lld pages out, %lld in\n", nr, opt.steps,
-		       vm_event("pswpout") + vm_event("zswpout"),
-		       vm_event("pswpin") + vm_event("zswpin"));
-	return all_good ? KSFT_PASS : KSFT_FAIL;
+	out = pages_out() - out;
+	in = pages_in() - in;
+	ksft_print_msg("%lu programs of %u steps, %lld pages out, %lld in\n", nr, opt.steps, out,
+		       in);
+	if (all_good && (out < 1 || in < 1))
+		return fail("nothing was swapped");
+	settle();
+	return all_good && zswap_empties("after all programs") &&
+	       vswap_empties("after all programs") ? KSFT_PASS : KSFT_FAIL;
 }
 
 /* What has to be there to fail is what is left. */
