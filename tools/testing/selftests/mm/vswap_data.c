@@ -190,6 +190,7 @@ static int full_zswap(void)
 static int whole_folios(unsigned long huge)
 {
 	unsigned long pages = huge < 32 ? 128 : 4 * huge, i, zeros = 0;
+	unsigned long in = comes_back_as(huge);
 	long long split, fallback, whole;
 	int ret;
 
@@ -208,9 +209,9 @@ static int whole_folios(unsigned long huge)
 	if (!page_out_all(&mem) || !not_split(huge, split, fallback, "out") ||
 	    !slots_are(zeros, pages - zeros, "out") || !grew_by("vswpout", pages, "out"))
 		return KSFT_FAIL;
-	whole = huge_stat(huge, "nr_anon");
+	whole = huge_stat(in, "nr_anon");
 	if (!intact(&mem, "large") || !used_is(0, "large folios are back") ||
-	    !came_whole(huge, whole, pages / huge))
+	    !came_whole(in, whole, pages / in))
 		return KSFT_FAIL;
 	memory_put(&mem);
 

@@ -143,8 +143,8 @@ static int compressors_side_by_side(void)
 
 static int large_folios(unsigned long huge)
 {
-	unsigned long pages = huge < 32 ? 128 : 4 * huge, i;
-	long long split, fallback, stored, whole;
+	unsigned long pages = huge < 32 ? 128 : 4 * huge, i, in;
+	long long split, fallback, stored, whole, read;
 	int ret;
 
 	if (!zswap_is_new())
@@ -167,10 +167,15 @@ static int large_folios(unsigned long huge)
 		return KSFT_FAIL;
 	if (huge_stat(huge, "zswpout") - stored != (long long)(pages / huge))
 		return fail("zswpout of folios of %lu pages does not count", huge);
-	whole = huge_stat(huge, "nr_anon");
+	in = comes_back_as(huge);
+	whole = huge_stat(in, "nr_anon");
+	read = huge_stat(in, "swpin");
 	if (!intact(&mem, "stored whole") || !stored_is(0, "read back") ||
-	    !came_whole(huge, whole, pages / huge))
+	    !grew_by("zswpin_large", pages / in, "read back") ||
+	    !came_whole(in, whole, pages / in))
 		return KSFT_FAIL;
+	if (huge_stat(in, "swpin") - read != (long long)(pages / in))
+		return fail("swpin of folios of %lu pages does not count", in);
 	memory_put(&mem);
 
 	/* The last page does not compress: then the device gets all of the folio. */

@@ -330,12 +330,17 @@ static inline int with_each_size(int (*test)(unsigned long huge))
 	return nr ? KSFT_PASS : skip("no size of huge pages could be had");
 }
 
+/* No fault makes a folio that a whole page table maps: that comes in halves. */
+static inline unsigned long comes_back_as(unsigned long huge)
+{
+	return huge == huge_pages_of() ? huge / 2 : huge;
+}
+
 /* Did all @nr folios of @huge pages come back whole? Since there were @whole of them. */
 static inline bool came_whole(unsigned long huge, long long whole, long long nr)
 {
 	whole = huge_stat(huge, "nr_anon") - whole;
-	/* A fault makes none that a whole page table maps. */
-	if (huge == huge_pages_of() || whole == nr)
+	if (whole == nr)
 		return true;
 	fail("of %lld folios of %lu pages %lld came back whole", nr, huge, whole);
 	return false;
