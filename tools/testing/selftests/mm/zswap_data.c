@@ -225,6 +225,7 @@ static int folios_in_file(void)
 		ret = area_on(FILES "/swap", pages) ? large_folios(4) : KSFT_FAIL;
 	memory_put(&mem);
 	for (huge = 4; !ret && huge <= huge_pages_of(); huge *= 2) {
+		/* Off for every second size: then a folio is written in one go. */
 		if (!zswap_param("enabled", huge % 3 == 1 ? "N" : "Y"))
 			ret = KSFT_FAIL;
 		else
